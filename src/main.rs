@@ -1,0 +1,2 @@
+//! trunkline
+fn main() {}
