@@ -14,12 +14,15 @@ use crate::{Fault, Intake, Outlet, Receipt, Record};
 #[derive(Clone)]
 pub struct Desk(Arc<Inner>);
 
+/// Tells which records cannot be mapped.
+pub type Judge = fn(&Record) -> bool;
+
 struct Inner {
     accepted: Mutex<Vec<Record>>,
     count: watch::Sender<usize>,
     open: watch::Sender<bool>,
     stopping: watch::Sender<bool>,
-    park: Mutex<Option<fn(&Record) -> bool>>,
+    park: Mutex<Option<Judge>>,
 }
 
 impl Default for Desk {
@@ -73,7 +76,7 @@ impl Desk {
     }
 
     /// Answers [`Receipt::Parked`] to the records of which this is true.
-    pub fn park(&self, which: fn(&Record) -> bool) {
+    pub fn park(&self, which: Judge) {
         *self
             .0
             .park

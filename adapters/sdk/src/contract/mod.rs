@@ -6,4 +6,4 @@ mod desk;
 pub mod sink;
 pub mod source;
 
-pub use desk::Desk;
+pub use desk::{Desk, Judge};
