@@ -7,7 +7,7 @@ use std::io;
 
 use tokio_postgres::{
     Error,
-    error::{DbError, ErrorPosition, SqlState},
+    error::{DbError, SqlState},
 };
 use trunkline_sdk::Fault;
 
@@ -68,18 +68,6 @@ fn without_code(error: &Error, shown: &str) -> Fault {
 pub(super) fn is_about_the_statement(code: &SqlState) -> bool {
     code.code().starts_with("42") && *code != SqlState::INSUFFICIENT_PRIVILEGE
         || code.code().starts_with("0A")
-}
-
-/// `, at `FORM stock``: where in the statement the server stumbled.
-pub(super) fn at_position(refusal: &DbError, text: &str) -> String {
-    match refusal.position() {
-        Some(ErrorPosition::Original(at)) => {
-            let from = usize::try_from(*at).unwrap_or(1).saturating_sub(1);
-            let rest: String = text.chars().skip(from).take(24).collect();
-            format!(" at `{}`", rest.lines().next().unwrap_or_default())
-        }
-        _ => String::new(),
-    }
 }
 
 /// Two transactions were in each other's way, and one alone may well pass.
