@@ -12,42 +12,48 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use prost_build::Module;
+use prost_reflect::DescriptorPool;
+use trunkline_proto::compatibility::breaking_changes;
 
 /// The command that mends stale files, as people type it.
 #[allow(dead_code, reason = "only the tests name it")]
-pub const COMMAND: &str = "cargo run -p trunkline-proto --example generate";
+pub(crate) const COMMAND: &str = "cargo run -p trunkline-proto --example generate";
 
 /// The descriptor set of the last release, seen from the crate's root.
-#[allow(dead_code, reason = "the tests use some of this file, the program the rest")]
-pub const RELEASED: &str = "released/descriptors.binpb";
+const RELEASED: &str = "released/descriptors.binpb";
 
 /// The package of the field rules: read as options through descriptors, so no message of ours holds its types.
 const RULES: &str = "buf.validate";
 
 #[allow(dead_code, reason = "the tests include this file for what is below")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let generated = root().join("src/gen");
     let files = generated_files()?;
-    for file in fs::read_dir(&generated)? {
+    for file in fs::read_dir(root().join("src/gen"))? {
         fs::remove_file(file?.path())?;
     }
     for (name, content) in &files {
         fs::write(root().join(name), content)?;
     }
+    writeln!(io::stdout(), "wrote {} files in proto/src/gen", files.len())?;
     if env::args().nth(1).as_deref() == Some("release") {
-        fs::copy(generated.join("descriptors.binpb"), root().join(RELEASED))?;
+        let broken = breaking_changes(&released()?, &compiler()?.descriptor_pool());
+        if !broken.is_empty() {
+            let lines: Vec<String> = broken.iter().map(ToString::to_string).collect();
+            return Err(format!(
+                "not released, {} breaking changes:\n{}",
+                lines.len(),
+                lines.join("\n")
+            )
+            .into());
+        }
+        fs::write(root().join(RELEASED), compiler()?.encode_file_descriptor_set())?;
+        writeln!(io::stdout(), "released it as proto/{RELEASED}")?;
     }
-    writeln!(
-        io::stdout(),
-        "wrote {} files in {}",
-        files.len(),
-        generated.display()
-    )?;
     Ok(())
 }
 
 /// Content of all generated files by their path from the crate's root.
-pub fn generated_files() -> Result<BTreeMap<PathBuf, Vec<u8>>, Box<dyn Error>> {
+pub(crate) fn generated_files() -> Result<BTreeMap<PathBuf, Vec<u8>>, Box<dyn Error>> {
     let mut compiler = compiler()?;
     compiler.include_source_info(true);
     let requests: Vec<_> = compiler
@@ -78,8 +84,15 @@ pub fn generated_files() -> Result<BTreeMap<PathBuf, Vec<u8>>, Box<dyn Error>> {
     Ok(files)
 }
 
+/// The model as last released.
+pub(crate) fn released() -> Result<DescriptorPool, Box<dyn Error>> {
+    Ok(DescriptorPool::decode(
+        fs::read(root().join(RELEASED))?.as_slice(),
+    )?)
+}
+
 /// A compiler that has opened every file of the model, imports included.
-pub fn compiler() -> Result<protox::Compiler, Box<dyn Error>> {
+pub(crate) fn compiler() -> Result<protox::Compiler, Box<dyn Error>> {
     let mut compiler = protox::Compiler::new([root()])?;
     compiler.include_imports(true);
     for file in proto_files(&root().join("trunkline"))? {
@@ -89,7 +102,7 @@ pub fn compiler() -> Result<protox::Compiler, Box<dyn Error>> {
 }
 
 /// The crate's root, which is also the root that imports are written from.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 

@@ -1,7 +1,9 @@
 //! The canonical model: what a message on the bus says, whichever system it came from.
 //!
 //! - the generated types by domain, such as [`commerce::v1::Order`], and [`google::r#type::Money`];
-//! - [`DESCRIPTOR_SET`] and [`descriptor_pool`]: the same model for those who read it at run time.
+//! - [`DESCRIPTOR_SET`] and [`descriptor_pool`]: the same model for those who read it at run time;
+//! - [`privacy()`]: how private a field is;
+//! - [`compatibility`]: what a new model breaks of an old one.
 //!
 //! The `.proto` files beside this crate's manifest are the source, and the interface to other languages. What is in
 //! `src/gen` is written from them by `cargo run -p trunkline-proto --example generate`; a test refuses it when stale.
@@ -11,11 +13,15 @@ use std::sync::LazyLock;
 
 use prost_reflect::DescriptorPool;
 
+pub mod compatibility;
+mod privacy;
+
 #[path = "gen/mod.rs"]
 mod generated;
 
 pub use generated::google;
 pub use generated::trunkline::{commerce, finance, logistics, marketing, options, party, sales, service};
+pub use privacy::privacy;
 
 /// The model as an encoded `google.protobuf.FileDescriptorSet`: all files with their imports and options, without
 /// comments and positions.
