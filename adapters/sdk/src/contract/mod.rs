@@ -1,0 +1,9 @@
+//! What every adapter must prove, as suites that its `tests/contract.rs` runs against a real peer.
+//!
+//! [`source`] and [`sink`] hold the sentences; [`Desk`] stands where the bus would.
+
+mod desk;
+pub mod sink;
+pub mod source;
+
+pub use desk::{Desk, Judge};

@@ -1,0 +1,1 @@
+//! The sentences a sink must make true.

@@ -1,0 +1,1 @@
+//! The sentences a source must make true.
