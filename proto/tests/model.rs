@@ -1,5 +1,4 @@
 //! What holds for the whole canonical model, so that it reads as if one person had written it.
-#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::collections::BTreeMap;
 use std::fs;
