@@ -33,6 +33,8 @@ pub(super) fn classify(error: &Error, shown: &str) -> Fault {
         ("3D", _) => Fault::stop(format!("there is no such database at `{shown}` ({code})")).hint("create it, or mend `url`"),
         (_, "42501") => Fault::stop(format!("the user of `url` may not run the statement{names} ({code})"))
             .hint("GRANT it what the statement needs"),
+        ("2D", _) | (_, "25001") => Fault::stop(format!("the statement would end the sink's transaction ({code})"))
+            .hint("leave COMMIT and ROLLBACK out of the procedure that it calls"),
         ("42" | "3F" | "0A", _) => Fault::stop(format!("the statement does not fit the tables{names} ({code})"))
             .hint("mend `statement`, or the tables"),
         (_, "23505") => Fault::dead_letter(format!("such a row is already there{names} ({code})")),
