@@ -16,6 +16,7 @@ mod statement;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio_postgres::config::SslMode;
 use trunkline_sdk::{
     Adapter, Description, Effect, Endpoint, Fault, Options, Place, Problem, Settings, Shape, Sink, Source,
     System, nearest,
@@ -23,7 +24,7 @@ use trunkline_sdk::{
 
 use crate::{
     options::Location,
-    postgres::Postgres,
+    postgres::{Postgres, Tls},
     sink::{Database, Job, SqlSink},
     sqlite::Sqlite,
     statement::{Dialect, Flaw, Parameter, Statement},
@@ -86,7 +87,13 @@ impl Adapter for Sql {
                 })
             }
             Location::Postgres(ref config) => {
-                let database = Postgres::new(config, location.to_string(), timeout);
+                let tls = match config.get_ssl_mode() {
+                    SslMode::Require => Some(Tls::new(
+                        options.text("tls_ca").map(|path| home.join(path)).as_deref(),
+                    )?),
+                    _ => None,
+                };
+                let database = Postgres::new(config, location.to_string(), timeout, tls);
                 Box::new(SqlSystem {
                     database,
                     dialect: Dialect::Postgres,

@@ -4,7 +4,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
 use trunkline_sdk::{Kind, Need, Opt, nearest};
 
 use crate::statement::Dialect;
@@ -23,6 +23,13 @@ pub(crate) const SYSTEM: &[Opt] = &[
         kind: Kind::Secret,
         need: Need::Optional,
         summary: "the password, instead of one in `url`; PostgreSQL only",
+    },
+    Opt {
+        name: "tls_ca",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "a file of root certificates (PEM), instead of the system's, that the server's certificate must lead \
+                  to; with `sslmode=require` in `url`",
     },
     Opt {
         name: "timeout",
@@ -123,7 +130,8 @@ impl Location {
             return Err(Unreadable {
                 what: "`url` cannot be read as a PostgreSQL URL".to_owned(),
                 hint: "`postgres://user:password@host:port/database?option=value`, where `@`, `/`, `:`, `?`, `#` and \
-                       `%` inside a name or password are percent-encoded"
+                       `%` inside a name or password are percent-encoded; `sslmode` is `disable`, `prefer` or \
+                       `require`, which verifies"
                     .to_owned(),
             });
         };
@@ -131,15 +139,6 @@ impl Location {
             return Err(Unreadable {
                 what: "`url` names no host".to_owned(),
                 hint: "`postgres://user@host:port/database`".to_owned(),
-            });
-        }
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(Unreadable {
-                what: "`url` asks for TLS (`sslmode=require`), which this adapter does not speak yet"
-                    .to_owned(),
-                hint:
-                    "reach the server through a local TLS tunnel or a private network, and take `sslmode` out"
-                        .to_owned(),
             });
         }
         if let Some(password) = password {
@@ -208,7 +207,6 @@ mod tests {
             "mysql://svc:s3cret@db/shop",
             "postgress://svc:s3cret@db/shop",
             "postgres://svc:s3cret@db:port/shop",
-            "postgres://svc:s3cret@db/shop?sslmode=require",
             "postgres://svc:s3cret@db/shop?sslmode=verify-full",
             "postgres://db?s3cret=1",
             "postgres:///shop?password=s3cret",

@@ -449,32 +449,86 @@ async fn a_session_that_the_server_ends_or_a_table_that_changes_costs_no_message
 }
 
 #[tokio::test]
-async fn a_statement_cancelled_at_any_moment_loses_and_repeats_nothing() {
-    // given somebody who cancels what the sink is doing, each time a little later
+async fn a_deadlock_costs_no_message_an_attempt() {
+    // given somebody who holds S2 and will want S1, and looks for deadlocks later than the sink
     let peer = with_stock().await;
-    let settings = Settings::of([("statement", DECREASE)]);
-    let sink = peer.system().await.sink(&peer.schema, &settings).await.unwrap();
-    let cancel = format!(
-        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'trunkline {}'",
-        peer.schema
+    let sink = sink(&peer, DECREASE).await;
+    peer.run("SET deadlock_timeout = '60s'; BEGIN; UPDATE stock SET on_hand = 500 WHERE sku = 'S2'")
+        .await;
+    let line = |id: &str, sku: &str| part("order", id, vec![("sku", text(sku)), ("quantity", number("1"))]);
+    let batch = [
+        decrease("a", "S3", "1"),
+        line("b", "S1"),
+        line("c", "S2"),
+        decrease("d", "S4", "1"),
+    ];
+    let cross = async {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))";
+        while peer.ask(waiting).await == "0" {}
+        // This returns only when the sink has given way.
+        peer.run("UPDATE stock SET on_hand = 500 WHERE sku = 'S1'; COMMIT")
+            .await;
+    };
+    // when
+    let (outcomes, ()) = tokio::join!(sink.write(&batch), cross);
+    // then
+    assert!(outcomes.iter().all(is_applied), "{outcomes:?}");
+    assert_eq!(
+        peer.ask("SELECT sum(on_hand) FROM stock WHERE sku IN ('S1', 'S2')")
+            .await,
+        "998"
     );
+    peer.close().await;
+}
+
+#[tokio::test]
+async fn outside_its_transaction_a_session_can_write_nothing() {
+    // given
+    let peer = PostgresPeer::new().await;
+    let statement = "SELECT 1 WHERE current_setting('default_transaction_read_only') = 'on'";
+    let settings = Settings::of([("statement", statement), ("expect_rows", "1")]);
+    let sink = peer.system().await.sink("orders", &settings).await.unwrap();
+    // then
+    assert!(is_applied(&sink.write(&[message("a", vec![])]).await[0]));
+    peer.close().await;
+}
+
+#[tokio::test]
+async fn a_statement_cancelled_at_any_moment_loses_and_repeats_nothing() {
+    // given claims, statements and commits that take a while, and somebody who cancels each time a little later
+    let peer = with_stock().await;
+    let sink = {
+        let settings = Settings::of([("statement", DECREASE)]);
+        peer.system().await.sink(&peer.schema, &settings).await.unwrap()
+    };
+    peer.run(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END';
+         CREATE TRIGGER claim BEFORE INSERT ON trunkline_inbox FOR EACH ROW EXECUTE FUNCTION dawdle();
+         CREATE TRIGGER run BEFORE UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION dawdle();
+         CREATE CONSTRAINT TRIGGER finish AFTER UPDATE ON stock DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION dawdle()",
+    )
+    .await;
+    let cancel = |delay: u32| {
+        format!(
+            "SELECT pg_sleep({delay} * 0.0015); SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+             WHERE application_name = 'trunkline {}'",
+            peer.schema
+        )
+    };
     let mut tries = 0;
-    for round in 0..60 {
+    for round in 0..40 {
         let mut left: Vec<_> = (0..5)
             .map(|at| decrease(&format!("m{round}-{at}"), &format!("S{}", at + 1), "1"))
             .collect();
         while !left.is_empty() {
-            // when
-            let disturb = async {
-                for _ in 0..round % 6 {
-                    peer.ask("SELECT 1").await;
-                }
-                peer.run(&cancel).await;
-            };
-            let (outcomes, ()) = tokio::join!(sink.write(&left), disturb);
-            // then
             tries += 1;
             assert!(tries < 2_000, "no progress");
+            // when
+            let disturbance = cancel((round + tries) % 20);
+            let (outcomes, ()) = tokio::join!(sink.write(&left), peer.run(&disturbance));
+            // then
             for outcome in &outcomes {
                 assert!(
                     matches!(remedy(outcome), None | Some(Remedy::Retry | Remedy::Reopen)),
@@ -488,7 +542,11 @@ async fn a_statement_cancelled_at_any_moment_loses_and_repeats_nothing() {
                 .collect();
         }
     }
-    assert_eq!(peer.ask("SELECT sum(1000 - on_hand) FROM stock").await, "300");
+    assert!(
+        tries > 50,
+        "hardly anything was cancelled: {tries} tries for 40 batches"
+    );
+    assert_eq!(peer.ask("SELECT sum(1000 - on_hand) FROM stock").await, "200");
     peer.close().await;
 }
 
