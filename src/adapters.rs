@@ -1,0 +1,11 @@
+//! The adapters of this build: one line each.
+
+use trunkline_sdk::Adapter;
+
+/// All adapters, by the word under which a landscape uses them.
+pub static ADAPTERS: &[&dyn Adapter] = &[&trunkline_file::File, &trunkline_sql::Sql, &trunkline_webhook::Webhook];
+
+/// The adapter with this name.
+pub fn find(name: &str) -> Option<&'static dyn Adapter> {
+    ADAPTERS.iter().copied().find(|adapter| adapter.describe().name == name)
+}
