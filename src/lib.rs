@@ -4,3 +4,4 @@ pub mod bus;
 pub mod message;
 pub mod names;
 pub mod recovery;
+pub mod store;
