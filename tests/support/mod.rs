@@ -1,0 +1,3 @@
+//! What the tests of this crate share. Each test file takes a part: `mod support;`.
+
+pub(crate) mod services;
