@@ -33,6 +33,9 @@ pub struct Message {
     pub reply_to: Option<Arc<str>>,
     /// W3C Trace Context.
     pub trace: Option<Trace>,
+    /// What a native record's source tells beside the record (a file's name, a header); none of a canonical
+    /// message. An expression reads them as `attributes.<name>`.
+    pub facts: Arc<[(String, String)]>,
     /// The content.
     pub content: Content,
 }
@@ -74,6 +77,7 @@ impl Message {
             expires_at: None,
             reply_to: None,
             trace: None,
+            facts: Arc::default(),
             content,
         }
     }

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
-use trunkline_sdk::{Fault, Remedy, System};
+use trunkline_sdk::{Fault, Remedy, Settings, Source, System};
 
 use crate::{
+    canonical::Tree,
     bus::{Bus, embedded::EmbeddedBus, rabbitmq::RabbitBus},
     config::{BusAddress, Feed, FlowPlan, Plan, Target},
     endpoint::{Inbound, Outbound},
@@ -23,7 +24,7 @@ pub const GRACE: Duration = Duration::from_secs(25);
 pub struct Runtime {
     bus: Arc<dyn Bus>,
     systems: BTreeMap<SystemName, Arc<dyn System>>,
-    flows: JoinSet<FlowName>,
+    flows: JoinSet<()>,
     tallies: BTreeMap<FlowName, Arc<Tally>>,
     stop: watch::Sender<bool>,
 }
@@ -31,12 +32,12 @@ pub struct Runtime {
 /// Opens the bus that a plan names.
 ///
 /// Faults: it is not there, does not let us in, or is in use.
-pub async fn open_bus(plan: &Plan, name: &str) -> Result<Arc<dyn Bus>, Fault> {
+pub async fn open_bus(plan: &Plan, process: &ProcessName) -> Result<Arc<dyn Bus>, Fault> {
     Ok(match &plan.bus {
         BusAddress::Embedded(folder) => Arc::new(EmbeddedBus::open(folder)?),
         BusAddress::RabbitMq(url) => {
             let store = SqliteStore::open(&plan.store)?;
-            Arc::new(RabbitBus::connect(url, name, Arc::new(store)).await?)
+            Arc::new(RabbitBus::connect(url, process, Arc::new(store)).await?)
         }
     })
 }
@@ -46,7 +47,9 @@ impl Runtime {
     ///
     /// Faults: the bus or a system cannot be opened, and waiting would not help.
     pub async fn start(plan: &Plan, process: Option<&ProcessName>) -> Result<Self, Fault> {
-        let bus = open_bus(plan, process.map_or("trunkline", ProcessName::as_str)).await?;
+        let whole = ProcessName::whole();
+        let name = process.unwrap_or(&whole);
+        let bus = until_there("the bus", async || open_bus(plan, name).await).await?;
         Self::start_on(bus, plan, process).await
     }
 
@@ -80,41 +83,21 @@ impl Runtime {
     async fn spawn(&mut self, plan: &FlowPlan) -> Result<(), Fault> {
         let tally = Arc::new(Tally::default());
         self.tallies.insert(plan.name.clone(), tally.clone());
-        let (bus, stopping, plan) = (self.bus.clone(), self.stop.subscribe(), plan.clone());
-        let name = plan.name.clone();
-        match &plan.feed {
-            Feed::System { system, settings } => {
+        // Opened here and now, so that a wrong path or port is told at the start.
+        let work = match (&plan.feed, &plan.target) {
+            (Feed::System { system, settings }, _) => {
                 let system = self.system(system)?;
-                // Opened here and now, so that a wrong path or port is told at the start.
-                let mut source = Some(system.source(settings).await?);
-                let settings = settings.clone();
-                self.flows.spawn(async move {
-                    let Some(inbound) = Inbound::new(&plan, bus, tally, stopping.clone()) else { return plan.name };
-                    let open = async || match source.take() {
-                        Some(source) => Ok(source),
-                        None => system.source(&settings).await,
-                    };
-                    let mut open = open;
-                    keep_running(&plan.name, stopping, async || inbound.run(&mut *open().await?).await).await;
-                    plan.name
-                });
+                let source = Some(system.source(settings).await?);
+                Work::Read { system, settings: settings.clone(), source }
             }
-            Feed::Channel { .. } => {
-                let sink = match &plan.target {
-                    Target::System { system: name, settings, arrives } => {
-                        let sink = self.system(name)?.sink(plan.name.as_str(), settings).await?;
-                        Some(Outbound::new(name.clone(), sink, arrives.clone()))
-                    }
-                    Target::Channel(_) | Target::Routed => None,
-                };
-                self.flows.spawn(async move {
-                    let run = async || flow::run(&plan, bus.clone(), sink.as_ref(), tally.clone(), stopping.clone()).await;
-                    keep_running(&plan.name, stopping.clone(), run).await;
-                    plan.name
-                });
+            (Feed::Channel { .. }, Target::System { system, settings, arrives }) => {
+                let sink = self.system(system)?.sink(plan.name.as_str(), settings).await?;
+                Work::Follow { sink: Some(Outbound::new(system.clone(), sink, arrives.as_ref().map(Tree::new))) }
             }
-        }
-        tracing::debug!(flow = %name, "started");
+            (Feed::Channel { .. }, _) => Work::Follow { sink: None },
+        };
+        let (bus, stopping) = (self.bus.clone(), self.stop.subscribe());
+        self.flows.spawn(Task { plan: plan.clone(), bus, tally, stopping, work }.keep_running());
         Ok(())
     }
 
@@ -161,53 +144,85 @@ impl Runtime {
 async fn open_system(plan: &Plan, name: &SystemName) -> Result<Arc<dyn System>, Fault> {
     let system =
         plan.systems.get(name).ok_or_else(|| Fault::stop(format!("system `{name}` is not in the landscape")))?;
+    let told = format!("system `{name}` ({})", system.adapter.describe().name);
+    let opened = until_there(&told, async || system.adapter.open(&system.settings, &plan.home).await).await;
+    opened.map(Arc::from).map_err(|fault| Fault { what: format!("{told}: {}", fault.what), ..fault })
+}
+
+/// Opens something, again and again while it is not there yet: who starts first waits for the other.
+async fn until_there<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, Fault>) -> Result<T, Fault> {
     let mut patience = Patience::new();
     let mut told = false;
     loop {
-        match system.adapter.open(&system.settings, &plan.home).await {
-            Ok(opened) => return Ok(opened.into()),
+        match open().await {
             Err(fault) if matches!(fault.remedy, Remedy::Reopen | Remedy::Retry | Remedy::Wait) => {
                 if !told {
-                    tracing::warn!(system = %name, error = %fault, "not there yet; trying again");
+                    tracing::warn!(error = %fault, "{what} is not there yet; trying again");
                     told = true;
                 }
                 tokio::time::sleep(fault.retry_after.unwrap_or_else(|| patience.delay())).await;
             }
-            Err(fault) => {
-                let what = format!("system `{name}` ({}): {}", system.adapter.describe().name, fault.what);
-                return Err(Fault { what, ..fault });
-            }
+            opened => return opened,
         }
     }
 }
 
-/// Runs a flow again after each fault, until it ends or is stopped: others go on in the meantime.
-async fn keep_running(
-    name: &FlowName,
-    mut stopping: watch::Receiver<bool>,
-    mut run: impl AsyncFnMut() -> Result<(), Fault>,
-) {
-    let mut patience = Patience::new();
-    loop {
-        match run().await {
-            Ok(()) => return,
-            Err(fault) if *stopping.borrow() => {
-                tracing::debug!(flow = %name, error = %fault, "ended while stopping");
+/// A flow at work.
+struct Task {
+    plan: FlowPlan,
+    bus: Arc<dyn Bus>,
+    tally: Arc<Tally>,
+    stopping: watch::Receiver<bool>,
+    work: Work,
+}
+
+/// What a flow does.
+enum Work {
+    /// It reads a system. The source is opened again after each of its faults.
+    Read { system: Arc<dyn System>, settings: Settings, source: Option<Box<dyn Source>> },
+    /// It reads a channel, and may write to a system.
+    Follow { sink: Option<Outbound> },
+}
+
+impl Task {
+    /// Runs the flow again after each fault, until it ends or is stopped: others go on in the meantime.
+    async fn keep_running(mut self) {
+        let mut patience = Patience::new();
+        loop {
+            let Err(fault) = self.once().await else { return };
+            let flow = &self.plan.name;
+            if *self.stopping.borrow() {
+                tracing::debug!(%flow, error = %fault, "ended while stopping");
                 return;
             }
-            Err(fault) => {
-                let pause = if fault.remedy == Remedy::Stop {
-                    tracing::error!(flow = %name, error = %fault, "the flow is paused; it tries again in 30 s");
-                    Duration::from_secs(30)
-                } else {
-                    tracing::warn!(flow = %name, error = %fault, "the flow begins again");
-                    fault.retry_after.unwrap_or_else(|| patience.delay())
+            let pause = if fault.remedy == Remedy::Stop {
+                tracing::error!(%flow, error = %fault, "the flow is paused; it tries again in 30 s");
+                Duration::from_secs(30)
+            } else {
+                tracing::warn!(%flow, error = %fault, "the flow begins again");
+                fault.retry_after.unwrap_or_else(|| patience.delay())
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = self.stopping.wait_for(|stopping| *stopping) => return,
+            }
+        }
+    }
+
+    async fn once(&mut self) -> Result<(), Fault> {
+        let (bus, tally, stopping) = (self.bus.clone(), self.tally.clone(), self.stopping.clone());
+        match &mut self.work {
+            Work::Read { system, settings, source } => {
+                let mut source = match source.take() {
+                    Some(source) => source,
+                    None => system.source(settings).await?,
                 };
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    _ = stopping.wait_for(|stopping| *stopping) => return,
+                match Inbound::new(&self.plan, bus, tally, stopping) {
+                    Some(inbound) => inbound.run(&mut *source).await,
+                    None => Ok(()),
                 }
             }
+            Work::Follow { sink } => flow::run(&self.plan, bus, sink.as_ref(), tally, stopping).await,
         }
     }
 }

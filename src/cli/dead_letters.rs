@@ -2,12 +2,13 @@
 
 use clap::Subcommand;
 use serde_json::json;
+use trunkline_sdk::Fault;
 
 use super::{Failure, Place, count, load};
 use crate::{
     bus::{Bus, Parked},
     config::Plan,
-    names::QueueName,
+    names::{ProcessName, QueueName},
     runtime::open_bus,
 };
 
@@ -40,7 +41,7 @@ impl List {
     #[expect(clippy::print_stdout, clippy::print_stderr, reason = "stdout is for data, stderr for talk")]
     async fn run(self) -> Result<(), Failure> {
         let plan = load(&self.place.landscape)?;
-        let bus = open_bus(&plan, "dead-letters").await?;
+        let bus = open_bus(&plan, &ProcessName::new("dead-letters").map_err(Fault::stop)?).await?;
         bus.declare(&plan.topology).await?;
         let parked = all(&*bus, &plan).await?;
         bus.close().await;

@@ -9,12 +9,12 @@ use super::{
     flow::{FlowFile, RETRY},
     landscape::{Landscape, SystemEntry},
     plan::{BusAddress, Feed, FlowPlan, Plan, SystemPlan, Target},
+    tables,
 };
 use crate::{
     adapters,
     bus::{Channel, Topology},
     flow::{self, Carries, Scope, Steps},
-    mapping::Tables,
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
     recovery::Schedule,
 };
@@ -22,7 +22,7 @@ use crate::{
 /// Checks a landscape. All problems at once; without any, what will run.
 pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
-    let tables = tables(landscape, &mut problems);
+    let tables = tables::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
     let channels = channels(landscape, pool, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
@@ -273,16 +273,6 @@ pub(crate) fn unknown_hint<'k>(word: &str, known: impl Iterator<Item = &'k str> 
         Some(near) => format!("did you mean `{near}`? {all}"),
         None => all,
     }
-}
-
-fn tables(landscape: &Landscape, problems: &mut Vec<Problem>) -> Tables {
-    let mut tables = Tables::default();
-    for (file, text) in landscape.files.in_folder("tables") {
-        if let Err(found) = tables.add(file, text) {
-            problems.extend(found);
-        }
-    }
-    tables
 }
 
 fn systems<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> Systems<'l> {

@@ -9,6 +9,7 @@ mod flow;
 mod landscape;
 mod plan;
 mod report;
+mod tables;
 mod variables;
 mod yaml;
 

@@ -225,7 +225,7 @@ mod tests {
         let b = settings.get("b").unwrap();
         assert_eq!(place(settings.get("a").unwrap()), (1, 4, 3));
         assert_eq!(place(b.get("c").unwrap()), (2, 10, 3));
-        assert_eq!(place(&b.get("d").unwrap().items().unwrap()[1]), (2, 23, 1));
+        assert_eq!(place(&b.get("d").unwrap().items().unwrap()[1]), (2, 24, 1));
         assert_eq!(place(settings.get("e").unwrap()), (4, 3, 5));
         assert_eq!(settings.get("e").unwrap().text(), Some("three\nfour\n"));
     }

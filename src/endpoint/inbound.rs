@@ -196,6 +196,7 @@ impl Inbound {
         message.subject = record.subject.map(Arc::from);
         message.key = record.key.map(Arc::from);
         message.trace = trace;
+        message.facts = record.attributes.into();
         message
     }
 }

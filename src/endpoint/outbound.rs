@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use prost_reflect::MessageDescriptor;
 use trunkline_sdk::{Body, Context, Delivered, Fault, Outcome, Record, Remedy, Sink};
 
 use crate::{
     bus::{Delivery, Hop},
-    canonical,
+    canonical::Tree,
     flow::{Emitted, Flow},
     message::{Content, Message},
     names::SystemName,
@@ -21,8 +20,8 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Outbound {
     system: SystemName,
     sink: Box<dyn Sink>,
-    /// The type of the canonical messages that arrive; `None`: they are native.
-    arrives: Option<MessageDescriptor>,
+    /// The form of the canonical messages that arrive; `None`: they are native.
+    arrives: Option<Tree>,
 }
 
 /// A delivery and what its steps made of it: written together, settled together.
@@ -39,7 +38,7 @@ enum Settled {
 }
 
 impl Outbound {
-    pub(crate) fn new(system: SystemName, sink: Box<dyn Sink>, arrives: Option<MessageDescriptor>) -> Self {
+    pub(crate) fn new(system: SystemName, sink: Box<dyn Sink>, arrives: Option<Tree>) -> Self {
         Self { system, sink, arrives }
     }
 
@@ -125,8 +124,12 @@ impl Outbound {
 
     fn record(&self, message: Message) -> Result<Record, Fault> {
         let body = match (message.content, &self.arrives) {
-            (Content::Canonical { bytes, .. }, Some(descriptor)) => {
-                Body::Value(canonical::tree(descriptor, &bytes)?.into_owned())
+            (Content::Canonical { bytes, .. }, Some(tree)) => {
+                let value = tree.read(&bytes).map_err(|broken| {
+                    Fault::dead_letter(format!("the message cannot be read: {broken}"))
+                        .hint("its publisher has encoded it otherwise than its `type` says")
+                })?;
+                Body::Value(value.into_owned())
             }
             (Content::Canonical { type_name, .. }, None) => {
                 return Err(Fault::dead_letter(format!("a `{type_name}` arrived where a native record was planned")));
@@ -136,7 +139,7 @@ impl Outbound {
         let mut record = Record::new(message.id.as_str(), body);
         record.key = message.key.as_deref().map(str::to_owned);
         record.subject = message.subject.as_deref().map(str::to_owned);
-        record.time = Some(message.time.into());
+        record.time = message.time.try_into().ok();
         Ok(record)
     }
 

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use trunkline_sdk::{Fault, Settings};
 
-use super::{Processor, Rule, Scope, Step};
+use super::{Processor, Rule, Scope, Step, reading::reading};
 use crate::{mapping::Predicate, message::Message};
 
 struct Filter {
@@ -33,6 +33,7 @@ impl Processor for Filter {
     }
 
     async fn process(&self, message: Message) -> Result<Step, Fault> {
-        if self.keep.test(&message)? { Ok(Step::Pass(message)) } else { Ok(Step::Filtered(self.rule.clone())) }
+        let keep = reading(&message, |input, facts| self.keep.test(input, facts))?;
+        if keep { Ok(Step::Pass(message)) } else { Ok(Step::Filtered(self.rule.clone())) }
     }
 }

@@ -4,6 +4,7 @@
 
 mod filter;
 mod processor;
+mod reading;
 mod route;
 mod run;
 mod scope;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Settings};
 
-use super::{Processor, Scope, Step};
+use super::{Processor, Scope, Step, reading::reading};
 use crate::{mapping::Predicate, message::Message, names::ChannelName};
 
 const CASE: &[Opt] = &[
@@ -79,7 +79,7 @@ impl Processor for Router {
 
     async fn process(&self, message: Message) -> Result<Step, Fault> {
         for (when, to) in &self.cases {
-            if when.test(&message)? {
+            if reading(&message, |input, facts| when.test(input, facts))? {
                 return Ok(Step::Send(message, to.clone()));
             }
         }

@@ -10,7 +10,7 @@ use trunkline_sdk::{Fault, Remedy};
 use super::{Emitted, Failed, Rule, Steps, Verdict};
 use crate::{
     bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Subscription},
-    config::{Feed, FlowPlan, Target},
+    config::{Feed, FlowPlan},
     endpoint::Outbound,
     message::Content,
     names::{ChannelName, FlowName, TypeName},
@@ -62,8 +62,8 @@ pub(crate) async fn run(
         stopping,
     };
     match sink {
-        Some(sink) => flow.into_system(sink, &mut subscription).await,
-        None => flow.into_channels(&mut subscription).await,
+        Some(sink) => flow.to_system(sink, &mut subscription).await,
+        None => flow.to_channels(&mut subscription).await,
     }
     subscription.close().await;
     Ok(())
@@ -71,7 +71,7 @@ pub(crate) async fn run(
 
 impl Flow {
     /// Towards channels: several batches are on their way at once.
-    async fn into_channels(&self, subscription: &mut Subscription) {
+    async fn to_channels(&self, subscription: &mut Subscription) {
         let mut under_way = FuturesUnordered::new();
         let mut batch = Vec::with_capacity(BATCH);
         loop {
@@ -95,7 +95,7 @@ impl Flow {
     }
 
     /// Into a system: one batch after the other, so that the system sees the queue's order.
-    async fn into_system(&self, sink: &Outbound, subscription: &mut Subscription) {
+    async fn to_system(&self, sink: &Outbound, subscription: &mut Subscription) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Settings};
 
-use super::{Carries, Processor, Scope, Step};
+use super::{Carries, Processor, Scope, Step, reading::reading};
 use crate::{
     mapping::Split,
     message::{Content, Message},
@@ -38,8 +38,8 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
     };
     let each = scope.expression(options.get("each")?)?;
     let emit = scope.mapping(options.get("emit")?)?;
-    let variable = options.get("as")?;
-    match Split::compile(&each, variable.text()?, &variable.place, &emit, &scope.environment()) {
+    let variable = options.text("as")?;
+    match Split::compile(&each, variable, &emit, &scope.environment(), None) {
         Ok(split) => {
             let type_name = TypeName::new(split.produces().full_name());
             scope.carries = Carries::Message(split.produces().clone());
@@ -59,11 +59,11 @@ impl Processor for Splitter {
     }
 
     async fn process(&self, message: Message) -> Result<Step, Fault> {
-        let parts = self.split.run(&message)?.into_iter().enumerate();
+        let parts = reading(&message, |input, facts| self.split.run(input, facts))?;
         let part = |(ordinal, bytes): (usize, Vec<u8>)| {
             let content = Content::Canonical { type_name: self.type_name.clone(), bytes: bytes.into() };
             message.derive(message.id.derived(&self.flow, ordinal), content)
         };
-        Ok(Step::Emit(parts.map(part).collect()))
+        Ok(Step::Emit(parts.into_iter().enumerate().map(part).collect()))
     }
 }

@@ -3,12 +3,14 @@
 //! A native record becomes a canonical message under its own id; a message made of a message gets an id of its
 //! own, derived from the first one's.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use trunkline_sdk::{Body, Fault, Settings};
 
-use super::{Carries, Processor, Scope, Step};
+use super::{Carries, Processor, Scope, Step, reading::reading};
 use crate::{
-    mapping::{Mapping, Produced, Produces},
+    mapping::{Mapping, Produces, Translated},
     message::{Content, Message},
     names::{FlowName, TypeName},
 };
@@ -22,7 +24,7 @@ struct Translator {
 
 pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn Processor>> {
     let source = scope.mapping(settings)?;
-    let mapping = match Mapping::compile(&source, &scope.environment()) {
+    let mapping = match Mapping::compile(&source, &scope.environment(), None) {
         Ok(mapping) => mapping,
         Err(found) => {
             scope.problems.extend(found);
@@ -46,20 +48,21 @@ impl Processor for Translator {
     }
 
     async fn process(&self, mut message: Message) -> Result<Step, Fault> {
-        let produced = self.mapping.run(&message)?;
+        let produced = reading(&message, |input, facts| self.mapping.run(input, facts))?;
         let was_canonical = matches!(message.content, Content::Canonical { .. });
         let content = match (produced, &self.type_name) {
-            (Produced::Message(bytes), Some(type_name)) => {
+            (Translated::Message(bytes), Some(type_name)) => {
                 Content::Canonical { type_name: type_name.clone(), bytes: bytes.into() }
             }
-            (Produced::Record(value), _) => Content::Native(Body::Value(value)),
-            (Produced::Message(_), None) => return Err(Fault::stop("the mapping made a message where a record was planned")),
+            (Translated::Record(value), _) => Content::Native(Body::Value(value)),
+            (Translated::Message(_), None) => return Err(Fault::stop("the mapping made a message where a record was planned")),
         };
         if was_canonical && matches!(content, Content::Canonical { .. }) {
             let id = message.id.derived(&self.flow, 0);
             return Ok(Step::Pass(message.derive(id, content)));
         }
         message.content = content;
+        message.facts = Arc::default();
         Ok(Step::Pass(message))
     }
 }

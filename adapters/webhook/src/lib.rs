@@ -26,7 +26,7 @@ use trunkline_sdk::{Adapter, Description, Effect, Endpoint, Fault, Problem, Sett
 
 use crate::options::Policy;
 
-/// The adapter, for the registry: `Webhook::default()`.
+/// The adapter, for the registry: [`Webhook::new`].
 #[derive(Debug, Default)]
 pub struct Webhook {
     limits: Limits,
@@ -60,6 +60,11 @@ static DESCRIPTION: Description = Description {
 };
 
 impl Webhook {
+    /// The adapter.
+    pub const fn new() -> Self {
+        Self { limits: Limits::DEFAULT }
+    }
+
     /// The adapter with other limits.
     pub fn with(limits: Limits) -> Self {
         Self { limits }
@@ -88,14 +93,19 @@ impl Adapter for Webhook {
     }
 }
 
+impl Limits {
+    /// The defaults.
+    pub const DEFAULT: Limits = Limits {
+        head: Duration::from_secs(5),
+        slow_body: Duration::from_secs(5),
+        body: Duration::from_secs(30),
+        connections: 512,
+        in_flight: 128,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            head: Duration::from_secs(5),
-            slow_body: Duration::from_secs(5),
-            body: Duration::from_secs(30),
-            connections: 512,
-            in_flight: 128,
-        }
+        Self::DEFAULT
     }
 }
