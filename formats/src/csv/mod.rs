@@ -40,7 +40,7 @@ pub struct Rows<R> {
 impl<R: BufRead> Rows<R> {
     /// Reads the header. The delimiter is an ASCII character; usual are `,`, `;` and tab.
     ///
-    /// Errors: those of the input; [`HeaderError::Malformed`] where there are no rows without a better header.
+    /// Errors: those of the input; [`HeaderError::NoHeader`] where the first row cannot name the columns.
     pub fn new(input: R, delimiter: u8, limit: usize) -> Result<Self, HeaderError> {
         let mut rows = Self {
             lines: Lines::new(input, limit),
@@ -50,7 +50,10 @@ impl<R: BufRead> Rows<R> {
             records: 0,
         };
         if let Some(header) = rows.read_row()? {
-            rows.names = names(&header, delimiter).map_err(HeaderError::Malformed)?;
+            rows.names = match names(&header, delimiter) {
+                Ok(names) => names,
+                Err(why) => return Err(HeaderError::NoHeader(header.unframed(why))),
+            };
         }
         Ok(rows)
     }
@@ -81,8 +84,8 @@ impl<R: BufRead> Rows<R> {
     }
 
     fn object(&self, row: Row) -> Result<Value<'static>, Unframed> {
-        let fields = match row.fault {
-            Some(fault) => Err(fault),
+        let fields = match &row.fault {
+            Some(fault) => Err(fault.clone()),
             None => row.fields(self.delimiter).and_then(|fields| match fields.len() {
                 found if found == self.names.len() => Ok(fields),
                 found => Err(row.malformed(
@@ -102,11 +105,7 @@ impl<R: BufRead> Rows<R> {
                     .map(|(name, text)| (Cow::Owned(name.clone()), Value::Text(Cow::Owned(text))))
                     .collect(),
             )),
-            Err(why) => Err(Unframed {
-                bytes: row.bytes,
-                is_cut: row.is_cut,
-                why,
-            }),
+            Err(why) => Err(row.unframed(why)),
         }
     }
 
@@ -183,8 +182,8 @@ impl<R: BufRead + Seek> Rows<R> {
 pub enum HeaderError {
     /// The input could not be read.
     Io(io::Error),
-    /// The header is no header.
-    Malformed(Malformed),
+    /// The first row cannot name the columns.
+    NoHeader(Unframed),
 }
 
 impl From<io::Error> for HeaderError {
@@ -320,8 +319,8 @@ mod tests {
             ("\"a,b\n1,2", "expected a closing quote"),
         ] {
             match Rows::new(text.as_bytes(), b',', 100) {
-                Err(HeaderError::Malformed(malformed)) => {
-                    assert!(malformed.what.contains(what), "{malformed}");
+                Err(HeaderError::NoHeader(header)) => {
+                    assert!(header.why.what.contains(what), "{}", header.why);
                 }
                 other => panic!("{text:?}: {other:?}"),
             }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    Malformed,
+    Malformed, Unframed,
     lines::{Line, too_long},
 };
 
@@ -59,6 +59,14 @@ impl Row {
         let mut malformed = Malformed::at(&self.bytes, at, what);
         malformed.line += self.line - 1;
         malformed
+    }
+
+    pub(super) fn unframed(self, why: Malformed) -> Unframed {
+        Unframed {
+            bytes: self.bytes,
+            is_cut: self.is_cut,
+            why,
+        }
     }
 
     /// Its fields, unquoted.
