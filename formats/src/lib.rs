@@ -1,1 +1,11 @@
-//! trunkline-formats
+//! Native formats: how a file or a stream is cut into records, and how a record is decoded.
+//!
+//! Promises: what cannot be read is refused with its place and what was expected there, and never with a value
+//! from the record; memory, depth and time are bounded whatever comes in; digits are kept as written.
+//! Not promised: mapping, schemas, repair of what is broken.
+
+pub mod json;
+mod malformed;
+pub mod media_type;
+
+pub use malformed::Malformed;

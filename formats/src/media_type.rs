@@ -1,0 +1,6 @@
+//! The media types (RFC 6838) of the formats read here, as they stand in a record's content type.
+
+/// One JSON text, RFC 8259.
+pub const JSON: &str = "application/json";
+/// One row of comma separated values, RFC 4180; its columns are named elsewhere.
+pub const CSV: &str = "text/csv";
