@@ -3,6 +3,7 @@
 //! [`source`] and [`sink`] hold the sentences; [`Desk`] stands where the bus would.
 
 mod desk;
+mod running;
 pub mod sink;
 pub mod source;
 
