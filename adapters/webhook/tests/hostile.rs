@@ -165,11 +165,11 @@ async fn requests_beyond_those_in_flight_are_told_to_come_again() {
         ..Limits::default()
     };
     let shop = Peer::limited(limits).await;
-    let mut flow = shop.flow().await;
+    let flow = shop.flow().await;
     flow.desk.close();
     let mut first = shop.connect().await;
     first.write_all(&order("w-1")).await.expect("it listens");
-    flow.arrived(1).await;
+    flow.waits(1).await;
     // when
     let second = shop.send(order("w-2")).await;
     // then
@@ -194,11 +194,11 @@ async fn a_sender_that_hangs_up_gives_its_room_back() {
     half.write_all(&request[..request.len() - 1])
         .await
         .expect("it listens");
-    while shop.send(order("w-2")).await.status != 503 {}
+    shop.send_until(503, order("w-2")).await;
     // when
     drop(half);
     // then
-    while shop.send(order("w-3")).await.status != 200 {}
+    shop.send_until(200, order("w-3")).await;
     assert!(
         flow.desk
             .accepted()
@@ -227,7 +227,7 @@ async fn connections_beyond_the_limit_are_turned_away_at_once() {
     // then
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
     drop(kept);
-    while shop.send(order("w-2")).await.status != 200 {}
+    shop.send_until(200, order("w-2")).await;
 }
 
 #[tokio::test]

@@ -2,19 +2,15 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
-use async_trait::async_trait;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::watch,
     task::JoinHandle,
     time::timeout,
 };
-use trunkline_sdk::{
-    Adapter, Entry, Fault, Intake, Outlet, Receipt, Record, Settings, System, contract::Desk,
-};
+use trunkline_sdk::{Adapter, Entry, Fault, Settings, System, contract::Desk};
 use trunkline_webhook::{Limits, Webhook, signature};
 
 pub(crate) const SECRET: &str = "canary-secret-of-the-shop";
@@ -31,22 +27,6 @@ pub(crate) struct Peer {
 pub(crate) struct Flow {
     pub(crate) desk: Desk,
     pub(crate) run: JoinHandle<Result<(), Fault>>,
-    arrived: watch::Receiver<usize>,
-}
-
-/// Counts what comes to the desk before the desk sees it.
-struct Counted(Desk, watch::Sender<usize>);
-
-#[async_trait]
-impl Intake for Counted {
-    async fn accept(&self, record: Record, patience: Option<Duration>) -> Result<Receipt, Fault> {
-        self.1.send_modify(|arrived| *arrived += 1);
-        self.0.accept(record, patience).await
-    }
-
-    async fn stopping(&self) {
-        self.0.stopping().await;
-    }
 }
 
 /// The settings of a system: single values, and the scheme with its secrets.
@@ -104,8 +84,7 @@ impl Peer {
         let endpoint = Settings::of([("path", path)]);
         let mut source = self.system.source(&endpoint).await.expect("a path");
         let desk = Desk::default();
-        let (count, arrived) = watch::channel(0);
-        let outlet = Outlet::new(Arc::new(Counted(desk.clone(), count)));
+        let outlet = desk.outlet();
         let mut run = Box::pin(async move { source.run(outlet, None).await });
         // The first poll opens the path.
         let begun = std::future::poll_fn(|context| std::task::Poll::Ready(run.as_mut().poll(context))).await;
@@ -113,7 +92,7 @@ impl Peer {
             std::task::Poll::Ready(ended) => tokio::spawn(async { ended }),
             std::task::Poll::Pending => tokio::spawn(run),
         };
-        Flow { desk, run, arrived }
+        Flow { desk, run }
     }
 
     /// Sends these bytes on a connection of their own, and reads the answer.
@@ -124,15 +103,32 @@ impl Peer {
         read(&mut stream).await
     }
 
+    /// Sends until the answer has this status, at most 30 s: for what becomes so by itself and tells nobody.
+    pub(crate) async fn send_until(&self, status: u16, request: impl AsRef<[u8]>) -> Reply {
+        let request = request.as_ref();
+        let reached = async {
+            loop {
+                let reply = self.send(request).await;
+                if reply.status == status {
+                    return reply;
+                }
+            }
+        };
+        timeout(Duration::from_secs(30), reached)
+            .await
+            .expect("it becomes so within 30 s")
+    }
+
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.expect("it listens")
     }
 }
 
 impl Flow {
-    /// Waits until so many requests have come as far as the bus.
-    pub(crate) async fn arrived(&mut self, requests: usize) {
-        let reached = self.arrived.wait_for(|arrived| *arrived >= requests);
+    /// Waits until so many requests wait for the bus.
+    pub(crate) async fn waits(&self, requests: usize) {
+        let mut waiting = self.desk.waiting();
+        let reached = waiting.wait_for(|waiting| *waiting >= requests);
         timeout(Duration::from_secs(30), reached)
             .await
             .expect("it arrives within 30 s")
