@@ -105,7 +105,7 @@ impl Postgres {
         self.make_inbox(&client).await?;
         let (claim, statement) = join(client.prepare(CLAIM), client.prepare(&job.statement.text)).await;
         let claim = claim.map_err(|error| self.without_inbox(error))?;
-        let statement = statement.map_err(|error| self.at_prepare(error, &job.statement.text))?;
+        let statement = statement.map_err(|error| self.at_prepare(error))?;
         if statement.params().len() != job.statement.parameters.len() {
             return Err(
                 Fault::stop("PostgreSQL sees other parameters in the statement than Trunkline")
@@ -183,17 +183,13 @@ impl Postgres {
     }
 
     /// Here the server's words can quote only the settings.
-    fn at_prepare(&self, error: Error, text: &str) -> Fault {
+    fn at_prepare(&self, error: Error) -> Fault {
         match error.as_db_error() {
             Some(refusal) if fault::is_about_the_statement(refusal.code()) => {
-                let told = fault::at_position(refusal, text);
-                Fault::stop(format!(
-                    "PostgreSQL refuses the statement{told}: {} ({})",
-                    refusal.message(),
-                    refusal.code().code()
-                ))
-                .hint(format!("mend `statement`, or the tables in `{}`", self.shown))
-                .because(error)
+                let (message, code) = (refusal.message(), refusal.code().code());
+                Fault::stop(format!("PostgreSQL refuses the statement: {message} ({code})"))
+                    .hint(format!("mend `statement`, or the tables in `{}`", self.shown))
+                    .because(error)
             }
             _ => self.at_open(error),
         }

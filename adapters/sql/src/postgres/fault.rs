@@ -7,7 +7,7 @@ use std::io;
 
 use tokio_postgres::{
     Error,
-    error::{DbError, ErrorPosition, SqlState},
+    error::{DbError, SqlState},
 };
 use trunkline_sdk::Fault;
 
@@ -33,6 +33,8 @@ pub(super) fn classify(error: &Error, shown: &str) -> Fault {
         ("3D", _) => Fault::stop(format!("there is no such database at `{shown}` ({code})")).hint("create it, or mend `url`"),
         (_, "42501") => Fault::stop(format!("the user of `url` may not run the statement{names} ({code})"))
             .hint("GRANT it what the statement needs"),
+        ("2D", _) | (_, "25001") => Fault::stop(format!("the statement would end the sink's transaction ({code})"))
+            .hint("leave COMMIT and ROLLBACK out of the procedure that it calls"),
         ("42" | "3F" | "0A", _) => Fault::stop(format!("the statement does not fit the tables{names} ({code})"))
             .hint("mend `statement`, or the tables"),
         (_, "23505") => Fault::dead_letter(format!("such a row is already there{names} ({code})")),
@@ -68,18 +70,6 @@ fn without_code(error: &Error, shown: &str) -> Fault {
 pub(super) fn is_about_the_statement(code: &SqlState) -> bool {
     code.code().starts_with("42") && *code != SqlState::INSUFFICIENT_PRIVILEGE
         || code.code().starts_with("0A")
-}
-
-/// `, at `FORM stock``: where in the statement the server stumbled.
-pub(super) fn at_position(refusal: &DbError, text: &str) -> String {
-    match refusal.position() {
-        Some(ErrorPosition::Original(at)) => {
-            let from = usize::try_from(*at).unwrap_or(1).saturating_sub(1);
-            let rest: String = text.chars().skip(from).take(24).collect();
-            format!(" at `{}`", rest.lines().next().unwrap_or_default())
-        }
-        _ => String::new(),
-    }
 }
 
 /// Two transactions were in each other's way, and one alone may well pass.
