@@ -7,7 +7,6 @@
 //! The path of a message: [`statement`] finds the parameters, [`sink`] groups a batch into units and decides what
 //! becomes of each, [`sqlite`] and [`postgres`] run them. A further database is one more file beside these two.
 
-mod json;
 mod options;
 mod postgres;
 mod sink;

@@ -29,6 +29,10 @@ const CLAIM: &str = "INSERT INTO trunkline_inbox (flow, message_id) SELECT $1, u
 /// Off means that a crash of the server takes back what it has confirmed.
 const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
                        WHERE current_setting('synchronous_commit') = 'off'";
+/// A request that should have been inside a transaction and is not, because its BEGIN was cancelled, must not commit
+/// by itself: an id in the inbox without its effect would be a lost message.
+const GUARD: &str = "SET default_transaction_read_only = on";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 /// How much longer than its own timeouts a server may take to answer before it counts as gone.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -103,6 +107,10 @@ impl Postgres {
             .await
             .map_err(|error| self.at_open(error))?;
         self.make_inbox(&client).await?;
+        client
+            .batch_execute(GUARD)
+            .await
+            .map_err(|error| self.at_open(error))?;
         let (claim, statement) = join(client.prepare(CLAIM), client.prepare(&job.statement.text)).await;
         let claim = claim.map_err(|error| self.without_inbox(error))?;
         let statement = statement.map_err(|error| self.at_prepare(error))?;
@@ -220,9 +228,7 @@ impl Postgres {
         let values: [&(dyn ToSql + Sync); 2] = [&job.flow, &ids];
         let (begun, claimed) = self
             .patiently(join(
-                session
-                    .client
-                    .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
+                session.client.batch_execute(BEGIN),
                 session.client.query(&session.claim, &values),
             ))
             .await?;

@@ -14,10 +14,10 @@ use rusqlite::{
     Connection, Error, ErrorCode, OpenFlags, TransactionBehavior, ffi, params_from_iter,
     types::Value as Bound,
 };
+use trunkline_formats::json;
 use trunkline_sdk::{Fault, Remedy, Value};
 
 use crate::{
-    json,
     sink::{Database, Halt, Job, Unit, inbox_table},
     statement::Parameter,
 };
@@ -233,9 +233,7 @@ impl Database for Sqlite {
         value: &Value<'static>,
     ) -> Result<Bound, String> {
         if parameter.json {
-            return json::write(value)
-                .map(Bound::Text)
-                .ok_or_else(|| "JSON, which holds no bytes".to_owned());
+            return Ok(Bound::Text(json::write(value)));
         }
         Ok(match value {
             Value::Null => Bound::Null,

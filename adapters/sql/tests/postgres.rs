@@ -449,6 +449,50 @@ async fn a_session_that_the_server_ends_or_a_table_that_changes_costs_no_message
 }
 
 #[tokio::test]
+async fn a_statement_cancelled_at_any_moment_loses_and_repeats_nothing() {
+    // given somebody who cancels what the sink is doing, each time a little later
+    let peer = with_stock().await;
+    let settings = Settings::of([("statement", DECREASE)]);
+    let sink = peer.system().await.sink(&peer.schema, &settings).await.unwrap();
+    let cancel = format!(
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'trunkline {}'",
+        peer.schema
+    );
+    let mut tries = 0;
+    for round in 0..60 {
+        let mut left: Vec<_> = (0..5)
+            .map(|at| decrease(&format!("m{round}-{at}"), &format!("S{}", at + 1), "1"))
+            .collect();
+        while !left.is_empty() {
+            // when
+            let disturb = async {
+                for _ in 0..round % 6 {
+                    peer.ask("SELECT 1").await;
+                }
+                peer.run(&cancel).await;
+            };
+            let (outcomes, ()) = tokio::join!(sink.write(&left), disturb);
+            // then
+            tries += 1;
+            assert!(tries < 2_000, "no progress");
+            for outcome in &outcomes {
+                assert!(
+                    matches!(remedy(outcome), None | Some(Remedy::Retry | Remedy::Reopen)),
+                    "{outcome:?}"
+                );
+            }
+            left = left
+                .into_iter()
+                .zip(outcomes)
+                .filter_map(|(message, outcome)| remedy(&outcome).map(|_| message))
+                .collect();
+        }
+    }
+    assert_eq!(peer.ask("SELECT sum(1000 - on_hand) FROM stock").await, "300");
+    peer.close().await;
+}
+
+#[tokio::test]
 async fn a_test_of_the_system_names_the_server_and_hides_the_password() {
     let peer = PostgresPeer::new().await;
     let line = peer.system().await.test().await.unwrap();

@@ -13,9 +13,8 @@ use jiff::{
     tz::Offset,
 };
 use tokio_postgres::types::{Format, IsNull, Kind, ToSql, Type, to_sql_checked};
+use trunkline_formats::json;
 use trunkline_sdk::Value;
-
-use crate::json;
 
 /// A value, ready to be sent.
 pub(crate) enum Bound {
@@ -33,7 +32,7 @@ impl Bound {
         let text = match (wanted, value) {
             (_, Value::Null) => return Ok(Bound::Null),
             (&Type::BYTEA, Value::Bytes(bytes)) => return Ok(Bound::Bytes(bytes.to_vec())),
-            (&Type::JSON | &Type::JSONB, value) => json::write(value),
+            (&Type::JSON | &Type::JSONB, value) => Some(json::write(value)),
             (&Type::BOOL, Value::Bool(value)) => Some(value.to_string()),
             (&Type::INT2, Value::Number(digits)) => whole(digits, i16::MIN.into(), i16::MAX.into()),
             (&Type::INT4, Value::Number(digits)) => whole(digits, i32::MIN.into(), i32::MAX.into()),
@@ -85,7 +84,6 @@ fn describe(wanted: &Type) -> String {
         Type::FLOAT4 | Type::FLOAT8 => format!("a number (`{}`)", wanted.name()),
         Type::NUMERIC => "a number, or a text of decimal digits (`numeric`)".to_owned(),
         Type::BYTEA => "bytes (`bytea`)".to_owned(),
-        Type::JSON | Type::JSONB => format!("`{}`, which holds no bytes", wanted.name()),
         Type::TIMESTAMPTZ => "a time with its offset, as `2026-11-25T08:30:00Z` (`timestamptz`)".to_owned(),
         Type::TIMESTAMP => "a time, as `2026-11-25T08:30:00Z` (`timestamp`)".to_owned(),
         Type::DATE => "a date, as `2026-11-25` (`date`)".to_owned(),
