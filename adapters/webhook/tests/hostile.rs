@@ -37,6 +37,32 @@ async fn a_body_of_the_limit_is_taken_and_one_byte_more_is_413() {
 }
 
 #[tokio::test]
+async fn a_sender_that_is_refused_early_can_finish_and_read_why() {
+    // given: a sender that writes all before it reads
+    let settings = settings(&[("max_body", "4KiB")], "shopify", &[SECRET]);
+    let shop = Peer::open(&settings, Limits::default()).await;
+    let _flow = shop.flow().await;
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\n{}content-length: 40000\r\n\r\n",
+        headers("w-1", "x")
+    );
+    let mut stream = shop.connect().await;
+    stream.write_all(head.as_bytes()).await.expect("it listens");
+    for _ in 0..4 {
+        // when: the head was seen, for a later request was answered
+        assert_eq!(
+            shop.send(post("/nowhere", "connection: close\r\n", ""))
+                .await
+                .status,
+            404
+        );
+        // then
+        stream.write_all(&[b'x'; 10_000]).await.expect("it still listens");
+    }
+    assert_eq!(read(&mut stream).await.status, 413);
+}
+
+#[tokio::test]
 async fn each_refusal_says_what_is_wrong_and_nothing_moves() {
     // given
     let shop = Peer::shop().await;

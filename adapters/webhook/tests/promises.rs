@@ -13,7 +13,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
 use sender::{BODY, PATH, Peer, SECRET, headers, order, order_to, post, read, settings};
 use sha2::Sha256;
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 use trunkline_sdk::{Adapter, Body, Options, Remedy};
 use trunkline_webhook::{Limits, Webhook, signature};
 
@@ -288,13 +288,22 @@ async fn closing_gives_the_address_back_when_all_are_answered() {
     waiting.write_all(&order("w-1")).await.expect("it listens");
     flow.waits(1).await;
     // when
-    flow.desk.open();
-    flow.stop().await;
-    shop.system.close().await;
+    let Peer { system, address } = shop;
+    let closing = tokio::spawn(async move { system.close().await });
+    let refused = async { while TcpStream::connect(address).await.is_ok() {} };
+    timeout(Duration::from_secs(30), refused)
+        .await
+        .expect("it stops listening");
     // then
+    flow.desk.open();
     assert_eq!(read(&mut waiting).await.status, 200);
     assert_eq!(read(&mut idle).await.status, 0);
-    let listen = shop.address.to_string();
+    timeout(Duration::from_secs(30), closing)
+        .await
+        .expect("it closes")
+        .expect("it does not panic");
+    flow.stop().await;
+    let listen = address.to_string();
     let again = settings(&[("listen", listen.as_str())], "shopify", &[SECRET]);
     Peer::open(&again, Limits::default()).await;
 }
