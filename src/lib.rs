@@ -2,6 +2,7 @@
 
 pub mod bus;
 pub mod canonical;
+pub mod mapping;
 pub mod message;
 pub mod names;
 pub mod recovery;
