@@ -1,0 +1,215 @@
+//! The bus: one promise, two engines ([`embedded`] and [`rabbitmq`]).
+//!
+//! - Confirmed is durable: what [`Bus::complete`] accepted outlives a kill -9 right after.
+//! - Nothing is settled before what came of it is confirmed. A crash in between repeats, under the same ids.
+//! - Instances compete: each message of a queue goes to one of its subscriptions at a time, and comes again
+//!   when that one is gone.
+//! - A message that no queue takes is an error, not a loss.
+//!
+//! Not promised: that a message comes only once (receivers know its id), nor order across a queue.
+
+pub mod embedded;
+pub mod envelope;
+pub mod rabbitmq;
+mod subscription;
+mod topology;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use trunkline_sdk::Fault;
+
+pub use subscription::{Delivery, Receipt, Settle, Subscription};
+pub use topology::{Channel, Queue, Topology};
+
+use crate::{
+    message::Message,
+    names::{ChannelName, FlowName, QueueName, SystemName},
+    recovery::Rung,
+};
+
+/// A connection to a bus. All tasks of a process share one.
+#[async_trait]
+pub trait Bus: Send + Sync {
+    /// Makes sure that every channel and queue of the landscape exists, those of other processes too: a
+    /// process that starts first must not publish into the void. Done twice it changes nothing.
+    ///
+    /// Faults: [`trunkline_sdk::Remedy::Stop`] when one exists otherwise than it should, saying how.
+    async fn declare(&self, topology: &Topology) -> Result<(), Fault>;
+
+    /// Begins to receive from a queue, at most `prefetch` unsettled messages at a time. The subscription
+    /// outlives a lost connection: what was unsettled comes again.
+    async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault>;
+
+    /// The delivery rule, in one place: publishes the outputs of each hop, waits until they are durable, stores
+    /// its state, and only then settles its inputs. The hops are independent of each other: one result each,
+    /// in their order.
+    ///
+    /// A refused hop comes back whole, to be tried again (its outputs keep their ids) or to be completed with
+    /// another verdict; some of its outputs may be on the bus already.
+    async fn complete(&self, hops: Vec<Hop>) -> Vec<Result<(), Refused>>;
+
+    /// The state stored last under this key by a completed hop.
+    async fn state(&self, key: &StateKey) -> Result<Option<Bytes>, Fault>;
+
+    /// How many messages a queue holds.
+    async fn depth(&self, queue: &QueueName) -> Result<Depth, Fault>;
+
+    /// Reads what is parked for a queue without taking it, oldest first, at most `limit`.
+    async fn parked(&self, queue: &QueueName, limit: usize) -> Result<Vec<Parked>, Fault>;
+
+    /// Lets go of the connection or file. Subscriptions were closed before.
+    async fn close(&self);
+}
+
+/// One step of messages through the bus: what came in, what came of it.
+#[derive(Debug)]
+pub struct Hop {
+    /// Settled when all else is durable. None: the record came from a source.
+    pub inputs: Vec<Delivery>,
+    /// What came of them.
+    pub outputs: Vec<Outgoing>,
+    /// Remembered with them: where the source is.
+    pub state: Option<(StateKey, Bytes)>,
+}
+
+impl Hop {
+    /// A hop from a delivery to these outputs; none when the message was filtered or has reached its system.
+    pub fn of(input: Delivery, outputs: Vec<Outgoing>) -> Self {
+        Self {
+            inputs: vec![input],
+            outputs,
+            state: None,
+        }
+    }
+
+    /// The message comes again after a delay, as the next attempt.
+    pub fn retry(input: Delivery, after: Rung, cause: Cause) -> Self {
+        let to = Destination::Retry {
+            queue: input.queue().clone(),
+            after,
+            attempt: input.attempt + 1,
+            cause,
+        };
+        let message = input.message.clone();
+        Self::of(input, vec![Outgoing { to, message }])
+    }
+
+    /// The message waits for a person, with its cause.
+    pub fn park(input: Delivery, cause: Cause) -> Self {
+        let to = Destination::Parked {
+            queue: input.queue().clone(),
+            attempt: input.attempt,
+            cause,
+        };
+        let message = input.message.clone();
+        Self::of(input, vec![Outgoing { to, message }])
+    }
+}
+
+/// A message with its destination.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Where it goes.
+    pub to: Destination,
+    /// What goes there.
+    pub message: Message,
+}
+
+/// Where a message goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Destination {
+    /// To every queue that is bound to a channel. It is a fault if there is none.
+    Channel(ChannelName),
+    /// Back to one queue, after a delay.
+    Retry {
+        /// The queue it came from.
+        queue: QueueName,
+        /// The delay.
+        after: Rung,
+        /// Which attempt the next one is.
+        attempt: u32,
+        /// Why.
+        cause: Cause,
+    },
+    /// To the parked messages of one queue.
+    Parked {
+        /// The queue it came from.
+        queue: QueueName,
+        /// How many attempts were made.
+        attempt: u32,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// Why a message is tried again or parked. Holds no value from a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// What went wrong.
+    pub what: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+    /// In which flow.
+    pub flow: FlowName,
+    /// At which step: `translate`, `route`, the system it was written to.
+    pub step: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A parked message.
+#[derive(Debug, Clone)]
+pub struct Parked {
+    /// The message, its content as it came.
+    pub message: Message,
+    /// How many attempts were made.
+    pub attempt: u32,
+    /// Why it is here; `None` if it was put here by somebody else.
+    pub cause: Option<Cause>,
+}
+
+/// A hop that was not completed.
+#[derive(Debug)]
+pub struct Refused {
+    /// The hop, its inputs unsettled.
+    pub hop: Hop,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// How many messages a queue holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Waiting for a subscription.
+    pub ready: u64,
+    /// Given out, not settled.
+    pub unsettled: u64,
+    /// Waiting for their next attempt. RabbitMQ counts these per delay for all queues together: 0 there.
+    pub delayed: u64,
+    /// Parked.
+    pub parked: u64,
+}
+
+impl Depth {
+    /// Whether nothing waits and nothing is under way; what is parked does not count.
+    pub fn is_drained(&self) -> bool {
+        self.ready + self.unsettled + self.delayed == 0
+    }
+}
+
+/// What a piece of state belongs to: the position of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StateKey(String);
+
+impl StateKey {
+    /// The position of the source that feeds this flow.
+    pub fn position(system: &SystemName, flow: &FlowName) -> Self {
+        Self(format!("position/{system}/{flow}"))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
