@@ -30,8 +30,8 @@ fn table(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> Table {
     let mut pairs: HashMap<String, String> = HashMap::new();
     let mut rows = match Rows::new(text.as_bytes(), b',', MOST) {
         Ok(rows) => rows,
-        Err(HeaderError::Malformed(malformed)) => {
-            wrong(malformed.line, malformed.what.to_string(), HEADER);
+        Err(HeaderError::NoHeader(unframed)) => {
+            wrong(unframed.why.line, unframed.why.what.to_string(), HEADER);
             return Table::default();
         }
         // A text in memory can always be read.

@@ -31,9 +31,19 @@ pub(crate) struct Reader {
     pub(crate) reading: Reading,
     /// Where to go on, if this file was read in part before.
     pub(crate) resume: Option<Place>,
-    /// Takes the records, each with the number of bytes it stands for.
-    pub(crate) records: mpsc::Sender<(Record, usize)>,
+    /// Takes the records.
+    pub(crate) records: mpsc::Sender<Batch>,
 }
+
+/// Some records in order, each with the number of bytes it stands for. To wake the taker for each would cost more
+/// than to read it.
+pub(crate) type Batch = Vec<(Record, usize)>;
+
+/// How many records a batch has at most.
+const BATCH: usize = 32;
+
+/// How many bytes it has at most, but for its last record.
+const BATCH_BYTES: usize = 256 << 10;
 
 /// How reading ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +88,8 @@ impl Reader {
             reader: &self,
             hash,
             from: start.offset,
+            batch: Batch::new(),
+            bytes: 0,
         };
         match self.frame(input, start, taker) {
             Ok(ended) => Ok(ended),
@@ -146,7 +158,10 @@ impl Reader {
             }
             Format::Json => {}
         }
-        Ok(Ended::Whole)
+        Ok(match taker.hand_over() {
+            true => Ended::Whole,
+            false => Ended::Abandoned,
+        })
     }
 
     /// The one record that stands for all of the file.
@@ -170,10 +185,13 @@ struct Taker<'a> {
     hash: String,
     /// Where the next record begins, in bytes.
     from: u64,
+    batch: Batch,
+    /// The bytes that the batch stands for.
+    bytes: usize,
 }
 
 impl Taker<'_> {
-    /// Hands a record over; false when nobody takes it.
+    /// Adds a record, and hands over what is enough; false when nobody takes it.
     fn take<T>(&mut self, framed: Framed<T>, body: impl FnOnce(T) -> Body) -> bool {
         let Reader { name, file, .. } = self.reader;
         let mut attributes = vec![
@@ -211,8 +229,19 @@ impl Taker<'_> {
         };
         let length = framed.next.offset.saturating_sub(self.from);
         self.from = framed.next.offset;
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        self.reader.records.blocking_send((record, length)).is_ok()
+        // A header or blank lines may lie between, so no more than a record can have is counted.
+        let length =
+            usize::try_from(length).map_or(BATCH_BYTES, |length| length.min(self.reader.reading.max_record));
+        self.bytes += length;
+        self.batch.push((record, length));
+        self.batch.len() < BATCH && self.bytes < BATCH_BYTES || self.hand_over()
+    }
+
+    /// Hands over what there is; false when nobody takes it.
+    fn hand_over(&mut self) -> bool {
+        self.bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        batch.is_empty() || self.reader.records.blocking_send(batch).is_ok()
     }
 }
 

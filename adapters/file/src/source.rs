@@ -18,7 +18,7 @@ use crate::{
     in_background,
     options::Reading,
     position::Place,
-    reader::{Ended, Reader},
+    reader::{Batch, Ended, Reader},
 };
 
 /// How many records may be sent without a receipt.
@@ -27,8 +27,8 @@ const MOST_IN_FLIGHT: usize = 256;
 /// How many bytes they may have; one larger record is sent alone.
 const MOST_BYTES: usize = 16 << 20;
 
-/// How many records are read ahead of those in flight.
-const READ_AHEAD: usize = 16;
+/// How many batches are read ahead of those in flight.
+const READ_AHEAD: usize = 2;
 
 /// How long a source that must stop waits for the receipts of what it sent.
 const LAST_RECEIPTS: Duration = Duration::from_secs(3);
@@ -75,7 +75,7 @@ impl FileSource {
         file: &Waiting,
         resume: Option<Place>,
     ) -> Result<Sent, Fault> {
-        let (records, mut read) = mpsc::channel::<(Record, usize)>(READ_AHEAD);
+        let (records, mut read) = mpsc::channel::<Batch>(READ_AHEAD);
         let reader = Reader {
             name: name.to_owned(),
             file: file.clone(),
@@ -88,10 +88,17 @@ impl FileSource {
         // Polled in the order in which they were pushed, so sent in the order of the file.
         let mut in_flight: FuturesUnordered<BoxFuture<'_, (bool, usize)>> = FuturesUnordered::new();
         let mut bytes_in_flight = 0;
+        let mut batch = Batch::new().into_iter();
         let mut is_read = false;
         let mut must_stop = false;
         while !(must_stop || is_read && in_flight.is_empty()) {
-            let has_room = in_flight.len() < MOST_IN_FLIGHT && bytes_in_flight < MOST_BYTES;
+            while in_flight.len() < MOST_IN_FLIGHT
+                && bytes_in_flight < MOST_BYTES
+                && let Some((record, length)) = batch.next()
+            {
+                bytes_in_flight += length;
+                in_flight.push(send(outlet, record, length).boxed());
+            }
             tokio::select! {
                 biased;
                 () = &mut stopping => must_stop = true,
@@ -99,11 +106,8 @@ impl FileSource {
                     bytes_in_flight -= length;
                     must_stop = !is_safe;
                 }
-                record = read.recv(), if has_room && !is_read => match record {
-                    Some((record, length)) => {
-                        bytes_in_flight += length;
-                        in_flight.push(send(outlet, record, length).boxed());
-                    }
+                next = read.recv(), if batch.len() == 0 && !is_read => match next {
+                    Some(next) => batch = next.into_iter(),
                     None => is_read = true,
                 },
             }
