@@ -5,7 +5,7 @@
 //! Context, and `trunkline_…` for our own. The embedded bus keeps the same form, so that a message can move
 //! from one bus to the other unchanged. Headers not named here are not passed on.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -32,6 +32,7 @@ const CAUSATION_ID: &str = "cloudEvents_causationid";
 const EXPIRES_AT: &str = "cloudEvents_expirytime";
 const TRACE_PARENT: &str = "traceparent";
 const TRACE_STATE: &str = "tracestate";
+const RECORD_ATTRIBUTES: &str = "trunkline_record_attributes";
 const BODY_HASH: &str = "trunkline_body_hash";
 const ATTEMPT: &str = "trunkline_attempt";
 const FAULT: &str = "trunkline_fault";
@@ -113,6 +114,10 @@ impl Envelope {
             message.trace.as_ref().and_then(|trace| trace.state.as_deref()),
         );
         header(BODY_HASH, Some(&hash(&body)));
+        if !message.facts.is_empty() {
+            let facts: BTreeMap<_, _> = message.facts.iter().map(|(name, text)| (name, text)).collect();
+            header(RECORD_ATTRIBUTES, serde_json::to_string(&facts).ok().as_deref());
+        }
         if attempt > 1 {
             header(ATTEMPT, Some(&attempt.to_string()));
         }
@@ -179,6 +184,7 @@ impl Envelope {
                 parent,
                 state: text(TRACE_STATE),
             }),
+            facts: self.facts(),
             content,
         };
         let attempt = self
@@ -230,6 +236,12 @@ impl Envelope {
             );
         }
         None
+    }
+
+    fn facts(&self) -> Arc<[(String, String)]> {
+        let facts: Option<BTreeMap<String, String>> =
+            self.header(RECORD_ATTRIBUTES).and_then(|text| serde_json::from_str(text).ok());
+        facts.unwrap_or_default().into_iter().collect()
     }
 
     fn cause(&self) -> Option<Cause> {

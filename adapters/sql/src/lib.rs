@@ -80,7 +80,7 @@ impl Adapter for Sql {
         let timeout = timeout.clamp(Duration::from_millis(1), options::LONGEST);
         Ok(match location {
             Location::Sqlite(path) => {
-                let database = Sqlite::new(&path, home, timeout)?;
+                let database = Sqlite::new(&path, options.text("create"), home, timeout)?;
                 Box::new(SqlSystem {
                     database,
                     dialect: Dialect::Sqlite,

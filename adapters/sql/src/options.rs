@@ -32,6 +32,12 @@ pub(crate) const SYSTEM: &[Opt] = &[
                   to; with `sslmode=require` in `url`",
     },
     Opt {
+        name: "create",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "a file of SQL that makes the database where there is no file yet; SQLite only, ignored for servers",
+    },
+    Opt {
         name: "timeout",
         kind: Kind::Duration,
         need: Need::Default("30s"),

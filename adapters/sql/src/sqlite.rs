@@ -1,12 +1,17 @@
 //! SQLite: one connection per sink, on tokio's threads for blocking work.
 //!
-//! Promises: what is answered as applied is on the disk (`synchronous=FULL`). The file is never created here: a
-//! mistyped path must not become an empty database.
+//! Promises: what is answered as applied is on the disk (`synchronous=FULL`). The file is created only where
+//! `create` says how: a mistyped path must not become an empty database.
 
 use std::{
+    fs, io,
     ops::Range,
     path::{Path, PathBuf},
-    sync::Arc,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,15 +40,68 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Faults: `Stop` when there is no such file.
-    pub(crate) fn new(path: &Path, home: &Path, timeout: Duration) -> Result<Self, Fault> {
+    /// The database at this path; where there is none it is made by the SQL in the file `create`.
+    ///
+    /// Faults: `Stop` when there is no such file, or it cannot be made.
+    pub(crate) fn new(
+        path: &Path,
+        create: Option<&str>,
+        home: &Path,
+        timeout: Duration,
+    ) -> Result<Self, Fault> {
         let shown = path.display().to_string();
         let path = home.join(path);
-        if !path.is_file() {
-            return Err(Fault::stop(format!("there is no database file `{shown}`"))
-                .hint("create it with its tables first, as `sqlite3 FILE < schema.sql`; it is looked up from the landscape's folder"));
+        let database = Self { path, shown, timeout };
+        if database.path.is_file() {
+            return Ok(database);
         }
-        Ok(Self { path, shown, timeout })
+        match create {
+            Some(create) => database.create(create, &home.join(create))?,
+            None => {
+                return Err(Fault::stop(format!("there is no database file `{}`", database.shown)).hint(
+                    "create it with its tables first, as `sqlite3 FILE < schema.sql`, or name that file in `create`; \
+                     paths are looked up from the landscape's folder",
+                ));
+            }
+        }
+        Ok(database)
+    }
+
+    /// Makes the database under another name first: it is whole when it is seen. Of several that do so at once
+    /// one wins, and none replaces what another has begun to use.
+    fn create(&self, shown: &str, statements: &Path) -> Result<(), Fault> {
+        let statements = fs::read_to_string(statements).map_err(|error| {
+            Fault::stop(format!("the file `{shown}` of `create` cannot be read: {error}"))
+        })?;
+        let cannot =
+            |what: String| Fault::stop(format!("the database `{}` cannot be made: {what}", self.shown));
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let part = self
+            .path
+            .with_extension(format!("{}-{number}.part", process::id()));
+        let io = |error: io::Error| cannot(error.to_string());
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(io)?;
+        }
+        // What is left of an attempt that was cut short.
+        if part.exists() {
+            fs::remove_file(&part).map_err(io)?;
+        }
+        let make = || {
+            let connection = Connection::open(&part)?;
+            connection.execute_batch(&statements)?;
+            connection.close().map_err(|(_, error)| error)
+        };
+        let made = make()
+            .map_err(|error: Error| cannot(error.to_string()).hint(format!("mend `{shown}`")))
+            .and_then(|()| match fs::hard_link(&part, &self.path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(io(error)),
+                _ => Ok(()),
+            });
+        // What stays behind if this fails is in nobody's way.
+        let _ = fs::remove_file(&part);
+        made
     }
 
     fn open(&self) -> Result<Connection, Fault> {

@@ -208,6 +208,51 @@ async fn a_table_that_is_dropped_under_the_sink_stops_it_and_parks_no_message() 
     assert!(matches!(&outcomes[1], Outcome::NotTried(fault) if fault.remedy == Remedy::Stop));
 }
 
+#[test]
+fn a_database_is_made_where_there_is_none_by_one_of_all_who_try_and_never_made_again() {
+    // given
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(
+        home.path().join("schema.sql"),
+        "CREATE TABLE t (n); INSERT INTO t VALUES (1);",
+    )
+    .unwrap();
+    let open = |create: &str| {
+        let settings = Settings::of([("url", "sqlite:data/new.db"), ("create", create)]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(Sql.open(&settings, home.path())).map(drop)
+    };
+    std::fs::write(
+        home.path().join("wrong.sql"),
+        "CREATE TABLE t (n); INSERT INTO u VALUES (1);",
+    )
+    .unwrap();
+    for wrong in ["wrong.sql", "none.sql"] {
+        assert_eq!(open(wrong).unwrap_err().remedy, Remedy::Stop);
+    }
+    // when
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                open("schema.sql").unwrap();
+                let connection = rusqlite::Connection::open(home.path().join("data/new.db")).unwrap();
+                connection
+                    .busy_timeout(std::time::Duration::from_secs(30))
+                    .unwrap();
+                connection.execute("INSERT INTO t VALUES (2)", []).unwrap();
+            });
+        }
+    });
+    // then what each of them wrote is there
+    let connection = rusqlite::Connection::open(home.path().join("data/new.db")).unwrap();
+    let rows: i64 = connection
+        .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 9);
+    drop(connection);
+    assert_eq!(std::fs::read_dir(home.path().join("data")).unwrap().count(), 1);
+}
+
 #[tokio::test]
 async fn a_test_of_the_system_names_the_file() {
     let peer = with_stock();

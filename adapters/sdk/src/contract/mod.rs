@@ -5,6 +5,7 @@
 
 mod cable;
 mod desk;
+mod running;
 pub mod sink;
 pub mod source;
 

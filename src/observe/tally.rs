@@ -1,0 +1,91 @@
+//! What a flow has done since it was started, in numbers.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use dashmap::DashMap;
+
+use crate::{
+    bus::{Cause, Outgoing},
+    flow::Rule,
+};
+
+/// Causes told apart; the rest is counted together, so that memory stays bounded whatever comes in.
+const MOST_CAUSES: usize = 64;
+
+/// The counters of one flow.
+#[derive(Debug, Default)]
+pub struct Tally {
+    received: AtomicU64,
+    again: AtomicU64,
+    published: AtomicU64,
+    delivered: AtomicU64,
+    retried: AtomicU64,
+    filtered: DashMap<Rule, u64>,
+    parked: DashMap<String, u64>,
+}
+
+/// A reading of a [`Tally`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records or messages taken in, repeats included.
+    pub received: u64,
+    /// Those among them that had been given out before: retries, and repeats after a crash.
+    pub again: u64,
+    /// Messages sent to channels.
+    pub published: u64,
+    /// Messages that have reached their system.
+    pub delivered: u64,
+    /// Retries ordered.
+    pub retried: u64,
+    /// Messages that ended by a rule, per rule.
+    pub filtered: BTreeMap<String, u64>,
+    /// Messages parked, per cause.
+    pub parked: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// A message was taken in; `again`: it had been given out before.
+    pub(crate) fn received(&self, again: bool) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+        self.again.fetch_add(u64::from(again), Ordering::Relaxed);
+    }
+
+    pub(crate) fn published(&self, outputs: &[Outgoing]) {
+        self.published.fetch_add(outputs.len() as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn delivered(&self) {
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retried(&self) {
+        self.retried.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn filtered(&self, rule: Rule) {
+        *self.filtered.entry(rule).or_default() += 1;
+    }
+
+    pub(crate) fn parked(&self, cause: &Cause) {
+        let known = self.parked.len() < MOST_CAUSES || self.parked.contains_key(&cause.what);
+        let what = if known { cause.what.clone() } else { "other causes".to_owned() };
+        *self.parked.entry(what).or_default() += 1;
+    }
+
+    /// The numbers as they are now.
+    pub fn read(&self) -> Counts {
+        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            received: number(&self.received),
+            again: number(&self.again),
+            published: number(&self.published),
+            delivered: number(&self.delivered),
+            retried: number(&self.retried),
+            filtered: self.filtered.iter().map(|entry| (entry.key().to_string(), *entry.value())).collect(),
+            parked: self.parked.iter().map(|entry| (entry.key().clone(), *entry.value())).collect(),
+        }
+    }
+}
