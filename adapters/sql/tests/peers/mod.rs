@@ -30,6 +30,8 @@ const TABLE: &str =
     "CREATE TABLE effects (id text NOT NULL, note text, quantity integer CHECK (quantity > 0))";
 const STATEMENT: &str = "INSERT INTO effects (id, note, quantity) VALUES (:id, :note, :quantity)";
 
+const PASSWORD: &str = "canary-of-the-password";
+
 /// A record with these fields.
 pub(crate) fn record(id: &str, fields: Vec<(&'static str, Value<'static>)>) -> Record {
     let fields = fields
@@ -206,10 +208,15 @@ impl PostgresPeer {
             _ => panic!("TRUNKLINE_TEST_POSTGRES must name a host, not a socket file"),
         };
         let cable = Cable::to(format!("{host}:{port}")).await.unwrap();
-        // Given where the server asks for none, so that the suite has a password to look for.
-        if config.get_password().is_none() {
-            config.password("canary-of-the-password");
-        }
+        // The sink's user has a password that no other word contains.
+        let database = config
+            .get_dbname()
+            .or(config.get_user())
+            .unwrap_or("postgres")
+            .to_owned();
+        config.dbname(database).user(&schema).password(PASSWORD);
+        let role = format!("CREATE ROLE {schema} LOGIN SUPERUSER PASSWORD '{PASSWORD}'");
+        client.batch_execute(&role).await.unwrap();
         Self {
             schema,
             cable,
@@ -219,7 +226,7 @@ impl PostgresPeer {
     }
 
     pub(crate) fn password(&self) -> String {
-        String::from_utf8(self.config.get_password().unwrap().to_vec()).unwrap()
+        PASSWORD.to_owned()
     }
 
     /// The settings of a system, for this user, through the cable.
@@ -305,6 +312,7 @@ impl SinkPeer for PostgresPeer {
     }
 
     async fn close(&self) {
-        self.run(&format!("DROP SCHEMA {} CASCADE", self.schema)).await;
+        self.run(&format!("DROP SCHEMA {0} CASCADE; DROP ROLE {0}", self.schema))
+            .await;
     }
 }
