@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -70,6 +70,7 @@ enum Settlement {
 /// By which the receipts of one channel reach its task; at most `prefetch` settlements are under way.
 struct Line {
     queue: QueueName,
+    closed: AtomicBool,
     settlements: mpsc::UnboundedSender<Settlement>,
 }
 
@@ -85,6 +86,10 @@ impl Settle for Line {
 
     fn abandon(&self, tag: u64) {
         let _ = self.settlements.send(Settlement::PutBack(tag));
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 }
 
@@ -137,6 +142,7 @@ impl Consumer {
         let (line, settlements) = mpsc::unbounded_channel();
         let line = Some(Arc::new(Line {
             queue: self.queue.clone(),
+            closed: AtomicBool::new(false),
             settlements: line,
         }));
         Ok(Generation {
@@ -338,6 +344,9 @@ impl Generation {
     /// Carries out the settlements under way and closes the channel. The broker answers the closing after all
     /// that was sent before it, so the acks have arrived; what is still out it puts back.
     async fn close(&mut self) {
+        if let Some(line) = &self.line {
+            line.closed.store(true, Ordering::Release);
+        }
         let mut settlements = Vec::new();
         while let Ok(settlement) = self.settlements.try_recv() {
             settlements.push(settlement);

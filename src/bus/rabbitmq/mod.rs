@@ -41,6 +41,7 @@ use self::{
     consumer::Consumer,
     link::Link,
     publisher::{Answer, Job, Live, Order, Publisher},
+    wire::Parcel,
 };
 use super::{Bus, Depth, Hop, Parked, Refused, StateKey, Subscription, Topology};
 use crate::{
@@ -112,8 +113,7 @@ impl RabbitBus {
         let since = Instant::now();
         let mut jobs = Vec::new();
         for (hop, entry) in batch.entries.iter_mut().enumerate() {
-            let packed: Result<Vec<_>, Fault> = entry.hop.outputs.iter().map(wire::pack).collect();
-            match packed {
+            match entry.pack() {
                 Ok(parcels) => {
                     entry.open = parcels.len();
                     jobs.extend(
@@ -339,6 +339,17 @@ impl Batch {
 }
 
 impl Entry {
+    fn pack(&self) -> Result<Vec<Parcel>, Fault> {
+        // After a *lost* connection it is different: the hop is completed, and its input comes once more.
+        if let Some(input) = self.hop.inputs.iter().find(|input| input.receipt.is_closed()) {
+            return Err(Fault::reopen(format!(
+                "the subscription to queue `{}` was closed, and its messages went back",
+                input.queue()
+            )));
+        }
+        self.hop.outputs.iter().map(wire::pack).collect()
+    }
+
     /// Settles the inputs if all else is durable.
     fn settle(&mut self) {
         if self.open == 0 && self.fault.is_none() && self.hop.state.is_none() {
