@@ -341,8 +341,13 @@ impl Generation {
         let _ = self.channel.basic_nack(tag, options).now_or_never();
     }
 
-    /// Carries out the settlements under way and closes the channel. The broker answers the closing after all
-    /// that was sent before it, so the acks have arrived; what is still out it puts back.
+    /// Carries out the settlements under way and closes the channel; what is still out the broker puts back.
+    ///
+    /// The acks come first on the wire, and yet closing alone would lose some of them: with more than 32 of
+    /// them unanswered by a quorum queue, the broker's channel keeps the rest to itself, and forgets them when
+    /// it ends (400 of 7,000 messages came again in a test). Cancelling the consumer goes through the queue's
+    /// log, behind the acks sent before; then the channel sends what it has kept. The answer to the
+    /// cancelling comes too early to tell, the one to the request after it does not.
     async fn close(&mut self) {
         if let Some(line) = &self.line {
             line.closed.store(true, Ordering::Release);
@@ -352,6 +357,15 @@ impl Generation {
             settlements.push(settlement);
         }
         self.carry_out(&mut settlements);
-        let _ = timeout(PATIENCE, self.channel.close(200, "closed".into())).await;
+        let closing = async {
+            let tag = self.deliveries.tag();
+            self.channel
+                .basic_cancel(tag, BasicCancelOptions::default())
+                .await?;
+            self.channel.basic_qos(1, BasicQosOptions::default()).await?;
+            self.channel.close(200, "closed".into()).await
+        };
+        // A channel that is dead already has nothing to be carried out.
+        let _ = timeout(PATIENCE, closing).await;
     }
 }
