@@ -241,14 +241,14 @@ impl Writer {
 
     /// What an error of the store means for the bus.
     fn failure(&mut self, error: rusqlite::Error) -> Fault {
-        self.failed = true;
+        let first = !std::mem::replace(&mut self.failed, true);
         let fault = self.store.fault(error);
         if fault.remedy == Remedy::Stop {
             // Whether what was written before a failed flush is on the disk cannot be told any more.
             error!(error = %fault, "the embedded bus stops");
             self.desk.end(&fault);
-        } else {
-            warn!(error = %fault, "the embedded bus accepts nothing");
+        } else if first {
+            warn!(error = %fault, "the embedded bus accepts nothing for now");
         }
         fault
     }

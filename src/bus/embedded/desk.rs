@@ -1,11 +1,10 @@
-//! Who holds what, in memory: the subscriptions, what each was given, and what is ready to be given.
+//! Who holds what: the subscriptions, what each was given, and what is ready to be given.
 //!
-//! Every message that waits is in exactly one of three conditions: behind the queue's `cursor` on disk (not
-//! yet read), leased to a subscription, or `returned`. So that memory does not grow with the backlog, only the
-//! latter two are in memory, and a returned message is given out before a new one.
+//! All tasks and both threads meet here, under one lock, which is never held while a delivery is dropped: its
+//! receipt would come back for it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::BTreeMap,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,9 +12,12 @@ use std::{
 };
 
 use tokio::sync::mpsc;
-use trunkline_sdk::{Fault, Remedy};
+use trunkline_sdk::Fault;
 
-use super::store::{Counts, StoredQueue};
+use super::{
+    lines::{Lease, Line, State, Subscriber, Work},
+    store::{Counts, StoredQueue},
+};
 use crate::{
     bus::{Delivery, Depth, Receipt, Settle, envelope::Opened},
     names::QueueName,
@@ -23,9 +25,6 @@ use crate::{
 
 /// How far the mark is set before what is given out, in messages.
 const MARGIN: i64 = 1024;
-
-/// How many messages are read at a time.
-const BATCH: usize = 256;
 
 /// Numbers of leases, never given twice in a process: a receipt of a bus that was closed fits no other.
 static TAGS: AtomicU64 = AtomicU64::new(1);
@@ -35,72 +34,6 @@ pub(super) struct Desk {
     state: Mutex<State>,
     /// Tells the reader that there may be something to do.
     work: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    numbers: HashMap<String, u16>,
-    queues: HashMap<u16, Line>,
-    subscribers: HashMap<u64, Subscriber>,
-    leases: HashMap<u64, Lease>,
-    /// The queues at which there may be something to do.
-    hot: VecDeque<u16>,
-    /// Ways to subscriptions that are over; dropped outside the lock, for a delivery may be in them.
-    gone: Vec<mpsc::Sender<Delivery>>,
-    /// Why no more is given out: what, and how to mend it.
-    ended: Option<(String, Option<String>)>,
-}
-
-/// A queue.
-struct Line {
-    counts: Counts,
-    /// Whether a channel leads to it.
-    bound: bool,
-    /// The last place that was read.
-    cursor: i64,
-    /// The last place that was filled.
-    end: i64,
-    /// The place up to which it is stored that messages may have been given out.
-    mark: i64,
-    /// The mark as it was found: what stands before it may have been given out by an earlier process.
-    old: i64,
-    returned: BTreeSet<i64>,
-    leased: u64,
-    subscribers: VecDeque<u64>,
-    hot: bool,
-    raising: bool,
-}
-
-struct Subscriber {
-    queue: u16,
-    room: usize,
-    deliveries: mpsc::Sender<Delivery>,
-    line: Arc<dyn Settle>,
-}
-
-/// A message in somebody's hands.
-#[derive(Debug, Clone, Copy)]
-struct Lease {
-    queue: u16,
-    place: i64,
-    subscriber: u64,
-}
-
-/// What the reader is to do.
-#[derive(Debug)]
-pub(super) enum Work {
-    /// Read these places and what stands behind `after`, up to `until`, at most `limit` in all.
-    Read {
-        queue: u16,
-        returned: Vec<i64>,
-        after: i64,
-        until: i64,
-        limit: usize,
-    },
-    /// Have the mark of this queue raised.
-    Raise(u16),
-    /// Stop.
-    End,
 }
 
 /// What a transaction did to a queue.
@@ -137,22 +70,7 @@ impl Desk {
     pub(super) fn add(&self, queue: &StoredQueue) {
         let mut state = self.state();
         state.numbers.insert(queue.name.clone(), queue.number);
-        state.queues.insert(
-            queue.number,
-            Line {
-                counts: queue.counts,
-                bound: queue.channel.is_some(),
-                cursor: 0,
-                end: queue.last,
-                mark: queue.given,
-                old: queue.given,
-                returned: BTreeSet::new(),
-                leased: 0,
-                subscribers: VecDeque::new(),
-                hot: false,
-                raising: false,
-            },
-        );
+        state.queues.insert(queue.number, Line::new(queue));
     }
 
     /// The number of a queue.
@@ -424,98 +342,6 @@ impl Desk {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn line(&mut self, queue: u16) -> &mut Line {
-        self.queues
-            .get_mut(&queue)
-            .expect("queues are added before they are numbered, and never taken away")
-    }
-
-    fn check(&self) -> Result<(), Fault> {
-        match &self.ended {
-            None => Ok(()),
-            Some((what, hint)) => Err(Fault {
-                hint: hint.clone(),
-                ..Fault::new(Remedy::Stop, what)
-            }),
-        }
-    }
-
-    /// What there is to do at a queue.
-    fn work(&mut self, queue: u16) -> Option<Work> {
-        let room: usize = self.queues[&queue]
-            .subscribers
-            .iter()
-            .filter_map(|number| self.subscribers.get(number))
-            .map(|subscriber| subscriber.room)
-            .sum();
-        if room == 0 {
-            return None;
-        }
-        let limit = room.min(BATCH);
-        let line = self.line(queue);
-        let mut returned = Vec::new();
-        while returned.len() < limit
-            && let Some(place) = line.returned.pop_first()
-        {
-            returned.push(place);
-        }
-        let until = line.end.min(line.mark);
-        if returned.is_empty() && line.cursor >= until {
-            if line.cursor < line.end && !line.raising {
-                line.raising = true;
-                return Some(Work::Raise(queue));
-            }
-            return None;
-        }
-        Some(Work::Read {
-            queue,
-            returned,
-            after: line.cursor,
-            until,
-            limit,
-        })
-    }
-
-    fn next_with_room(&mut self, queue: u16) -> Option<u64> {
-        for _ in 0..self.line(queue).subscribers.len() {
-            let line = self.line(queue);
-            let number = line.subscribers.pop_front()?;
-            let Some(subscriber) = self.subscribers.get(&number) else {
-                continue;
-            };
-            if subscriber.deliveries.is_closed() {
-                self.forget(number);
-                continue;
-            }
-            let has_room = subscriber.room > 0;
-            self.line(queue).subscribers.push_back(number);
-            if has_room {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    fn release(&mut self, tag: u64) -> Option<Lease> {
-        let lease = self.leases.remove(&tag)?;
-        self.line(lease.queue).leased -= 1;
-        if let Some(subscriber) = self.subscribers.get_mut(&lease.subscriber) {
-            subscriber.room += 1;
-        }
-        Some(lease)
-    }
-
-    fn forget(&mut self, subscriber: u64) {
-        if let Some(forgotten) = self.subscribers.remove(&subscriber) {
-            self.line(forgotten.queue)
-                .subscribers
-                .retain(|number| *number != subscriber);
-            self.gone.push(forgotten.deliveries);
-        }
     }
 }
 

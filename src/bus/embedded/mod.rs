@@ -19,10 +19,13 @@ mod commit;
 mod declare;
 mod desk;
 mod door;
+mod lines;
 mod lock;
 mod reader;
 mod row;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{
@@ -69,7 +72,10 @@ impl EmbeddedBus {
     /// file of another program or of a newer version, a damaged file. [`trunkline_sdk::Remedy::Wait`]: disk full.
     pub fn open(folder: &Path) -> Result<EmbeddedBus, Fault> {
         let lock = Lock::take(folder)?;
-        let store = Store::open(folder)?;
+        Self::start(folder, lock, Store::open(folder)?)
+    }
+
+    fn start(folder: &Path, lock: Lock, store: Store) -> Result<EmbeddedBus, Fault> {
         let reading = store.reading()?;
         let inspection = store.reading()?;
         let desk = Arc::new(Desk::new(&store.queues()?));

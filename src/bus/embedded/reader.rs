@@ -6,8 +6,9 @@ use rusqlite::{Connection, Row, params};
 use tracing::error;
 
 use super::{
-    desk::{Desk, Found, Work},
+    desk::{Desk, Found},
     door::{Door, Request},
+    lines::Work,
     store,
 };
 
