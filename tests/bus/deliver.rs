@@ -218,3 +218,43 @@ pub(crate) async fn a_subscription_waits_for_what_comes_later<S: Subject>() {
     subscription.close().await;
     bus.close().await;
 }
+
+pub(crate) async fn settling_one_settles_no_other<S: Subject>() {
+    // given
+    let (_place, bus) = opened::<S>().await;
+    publish(&*bus, "orders", orders("m", 10)).await;
+    let mut subscription = subscribe(&*bus, &billing(), 10).await;
+    let received = receive(&mut subscription, 10).await;
+    // when: the later ones are done first
+    let (done, under_way): (Vec<_>, Vec<_>) = received
+        .into_iter()
+        .partition(|delivery| ["m-5", "m-9"].contains(&delivery.message.id.as_str()));
+    settle(&*bus, done).await;
+    let left = ids_of(&under_way);
+    drop(under_way);
+    subscription.close().await;
+    // then
+    assert_eq!(ids(&take(&*bus, &billing(), 8).await), left);
+    assert_empty(&*bus, "orders", &billing()).await;
+    bus.close().await;
+}
+
+pub(crate) async fn a_hop_settles_all_its_inputs<S: Subject>() {
+    // given
+    let (place, bus) = opened::<S>().await;
+    publish(&*bus, "orders", orders("part", 3)).await;
+    let mut subscription = subscribe(&*bus, &billing(), 3).await;
+    // when
+    let hop = Hop {
+        inputs: receive(&mut subscription, 3).await,
+        outputs: vec![to("audit", order("whole"))],
+        state: None,
+    };
+    complete(&*bus, hop).await.expect("it is done");
+    subscription.close().await;
+    // then
+    let bus = reopened(&place, bus).await;
+    assert_eq!(ids(&take(&*bus, &log(), 1).await), set(["whole"]));
+    assert_empty(&*bus, "orders", &billing()).await;
+    bus.close().await;
+}

@@ -43,6 +43,8 @@ macro_rules! contract {
             deliver::closing_gives_back_what_was_not_received,
             deliver::a_delivery_kept_past_its_subscription_cannot_be_settled,
             deliver::unsettled_messages_come_again_after_reopening,
+            deliver::settling_one_settles_no_other,
+            deliver::a_hop_settles_all_its_inputs,
             deliver::what_is_settled_is_gone_for_good,
             deliver::a_subscription_waits_for_what_comes_later,
             retry::a_retry_comes_after_its_delay_as_the_next_attempt,

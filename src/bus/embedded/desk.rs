@@ -107,11 +107,13 @@ impl Desk {
         let number = self.number(queue)?;
         let subscriber = TAGS.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
+        state.check()?;
         let line = state.line(number);
         if !line.bound {
             return Err(Fault::stop(format!(
                 "queue `{queue}` holds parked records only, there is nothing to receive from it"
-            )));
+            ))
+            .hint("subscribe to a queue that a channel leads to"));
         }
         line.subscribers.push_back(subscriber);
         let line = Arc::new(Hand {

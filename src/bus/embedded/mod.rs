@@ -42,6 +42,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::spawn_blocking,
 };
+use tracing::info;
 use trunkline_sdk::Fault;
 
 use self::{
@@ -78,7 +79,10 @@ impl EmbeddedBus {
     fn start(folder: &Path, lock: Lock, store: Store) -> Result<EmbeddedBus, Fault> {
         let reading = store.reading()?;
         let inspection = store.reading()?;
-        let desk = Arc::new(Desk::new(&store.queues()?));
+        let queues = store.queues()?;
+        let waiting: i64 = queues.iter().map(|queue| queue.counts.waiting).sum();
+        info!(folder = %folder.display(), queues = queues.len(), waiting, "the embedded bus is open");
+        let desk = Arc::new(Desk::new(&queues));
         let (door, requests) = Door::new();
         let writer = Writer::new(store, Arc::clone(&desk), &door, requests, lock)?;
         let reader = {

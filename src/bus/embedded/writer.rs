@@ -146,15 +146,7 @@ impl Writer {
     /// Waits for something to do, and takes all that is pending.
     fn gather(&mut self) -> Option<Group> {
         let mut group = Group::default();
-        let now = self.clock.now();
-        let wait = if self.desk.has_ended() {
-            None
-        } else if self.failed {
-            Some(AGAIN)
-        } else {
-            self.due
-                .map(|due| Duration::from_millis(u64::try_from(due - now).map_or(0, |wait| wait + 1)))
-        };
+        let wait = self.patience();
         let first = match wait {
             None => self.requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(wait) => self.requests.recv_timeout(wait),
@@ -172,6 +164,19 @@ impl Writer {
             self.take(request, &mut group);
         }
         Some(group)
+    }
+
+    /// How long it may sleep if nobody asks for anything. `None`: as long as nobody does.
+    fn patience(&self) -> Option<Duration> {
+        if self.desk.has_ended() {
+            return None;
+        }
+        let until_due = self.due.map(|due| due.saturating_sub(self.clock.now()).max(0));
+        if self.failed && (until_due == Some(0) || !self.raises.is_empty()) {
+            return Some(AGAIN);
+        }
+        // One more: a clock that is read in whole milliseconds may be just short of it.
+        until_due.map(|wait| Duration::from_millis(wait.unsigned_abs() + 1))
     }
 
     fn take(&mut self, request: Request, group: &mut Group) {
