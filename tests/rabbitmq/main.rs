@@ -2,6 +2,8 @@
 //!
 //! The promises of every bus are in `tests/bus`.
 
+#![allow(clippy::unwrap_used, reason = "what fails to unwrap here fails its test")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use lapin::{
     BasicProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
-    types::{AMQPValue, FieldTable},
+    types::AMQPValue,
 };
 use trunkline::{
     bus::{Bus, Cause, Delivery, Hop},
@@ -49,7 +49,7 @@ fn well_formed(id: &str) -> BasicProperties {
 }
 
 fn with_header(properties: BasicProperties, name: &str, value: AMQPValue) -> BasicProperties {
-    let mut headers = properties.headers().clone().unwrap_or_else(FieldTable::default);
+    let mut headers = properties.headers().clone().unwrap_or_default();
     headers.insert(name.into(), value);
     properties.with_headers(headers)
 }

@@ -16,7 +16,7 @@ const HOPS: usize = 256;
 
 /// Whether this one goes where nobody reads; runs of different lengths, no pattern over a window.
 fn is_unroutable(task: usize, round: usize, number: usize) -> bool {
-    (number * (3 + task) / (2 + round % 5) + number / 7) % 3 == 0
+    (number * (3 + task) / (2 + round % 5) + number / 7).is_multiple_of(3)
 }
 
 // lapin hands a return to whichever confirm it resolves next, so each single one must find its owner.
