@@ -74,7 +74,7 @@ async fn a_plain_client_takes_part_with_a_type_and_an_id() {
         .with_app_id("legacy".into())
         .with_timestamp(1_764_075_600);
     for (name, value) in [
-        ("cloudEvents_partitionkey", AMQPValue::ShortString("1001".into())),
+        ("cloudEvents_partitionkey", text("1001")),
         ("cloudEvents_subject", text("orders/create")),
         ("x-retries", AMQPValue::LongLongInt(7)),
         ("x-internal", AMQPValue::Boolean(true)),

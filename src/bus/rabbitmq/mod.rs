@@ -22,7 +22,7 @@ mod wire;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -40,7 +40,7 @@ use self::{
     address::Address,
     consumer::Consumer,
     link::Link,
-    publisher::{Answer, Job, Live, Order, Publisher},
+    publisher::{Job, Live, Order, Publisher},
     wire::Parcel,
 };
 use super::{Bus, Depth, Hop, Parked, Refused, StateKey, Subscription, Topology};
@@ -98,7 +98,7 @@ impl RabbitBus {
     }
 
     fn held(&self, queue: &QueueName) -> u64 {
-        let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unsettled = lock(&self.unsettled);
         let counts = unsettled.entry(queue.clone()).or_default();
         counts.retain(|count| count.strong_count() > 0);
         counts
@@ -109,34 +109,11 @@ impl RabbitBus {
     }
 
     /// Hands the outputs to the publisher; what cannot be packed refuses its hop before anything is sent.
-    async fn publish(&self, batch: &mut Batch, answers: mpsc::UnboundedSender<Answer>) {
-        let since = Instant::now();
-        let mut jobs = Vec::new();
-        for (hop, entry) in batch.entries.iter_mut().enumerate() {
-            match entry.pack() {
-                Ok(parcels) => {
-                    entry.open = parcels.len();
-                    jobs.extend(
-                        entry
-                            .hop
-                            .outputs
-                            .iter()
-                            .zip(parcels)
-                            .map(|(outgoing, parcel)| Job {
-                                outgoing: outgoing.clone(),
-                                parcel: Some(parcel),
-                                hop,
-                                answers: answers.clone(),
-                                since,
-                                tries: 0,
-                            }),
-                    );
-                }
-                Err(fault) => entry.fault = Some(fault),
-            }
-        }
+    async fn publish(&self, ballot: Ballot) {
+        let ballot = Arc::new(ballot);
+        let jobs = ballot.jobs();
         if !jobs.is_empty() {
-            // A publisher that is gone drops the jobs, and with them the last senders of answers.
+            // A publisher that is gone drops the jobs, and with them the ballot.
             let _ = self.publisher.send(Order::Publish(jobs)).await;
         }
     }
@@ -155,16 +132,12 @@ impl RabbitBus {
 
 impl Landscape {
     fn remember(&self, topology: &Topology) {
-        *self.topology.lock().unwrap_or_else(PoisonError::into_inner) = Some(topology.clone());
+        *lock(&self.topology) = Some(topology.clone());
     }
 
     /// Declares once more what was declared, if anything was: the broker may have lost it.
     async fn assert_again(&self) -> Result<(), Fault> {
-        let topology = self
-            .topology
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let topology = lock(&self.topology).clone();
         match topology {
             Some(topology) => declare::assert(&self.link, &topology).await,
             None => Ok(()),
@@ -194,9 +167,7 @@ impl Bus for RabbitBus {
             unsettled.clone(),
         );
         let generation = consumer.open().await?;
-        self.unsettled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.unsettled)
             .entry(queue.clone())
             .or_default()
             .push(Arc::downgrade(&unsettled));
@@ -211,13 +182,16 @@ impl Bus for RabbitBus {
     }
 
     async fn complete(&self, hops: Vec<Hop>) -> Vec<Result<(), Refused>> {
-        let mut batch = Batch::of(hops);
-        let (answers, mut answered) = mpsc::unbounded_channel();
-        self.publish(&mut batch, answers).await;
-        batch.settle_what_is_published();
-        while let Some((hop, result)) = answered.recv().await {
-            batch.answer(hop, result);
-        }
+        let batch = Arc::new(Mutex::new(Batch::of(hops)));
+        let (open, closed) = oneshot::channel();
+        self.publish(Ballot {
+            batch: batch.clone(),
+            _open: open,
+        })
+        .await;
+        // Nothing is ever sent: it ends with the last job.
+        let _ = closed.await;
+        let mut batch = std::mem::take(&mut *lock(&batch));
         batch.refuse_what_is_open();
         let stored = self.store(batch.states()).await;
         batch.finish(&stored)
@@ -259,11 +233,62 @@ impl Bus for RabbitBus {
     }
 }
 
+/// Where the jobs of one `complete` are answered; it lives as long as one of them.
+#[derive(Debug)]
+struct Ballot {
+    batch: Arc<Mutex<Batch>>,
+    _open: oneshot::Sender<()>,
+}
+
+impl Ballot {
+    /// The jobs of the batch. Hops without outputs and state are done at once.
+    fn jobs(self: &Arc<Self>) -> Vec<Job> {
+        let since = Instant::now();
+        let mut jobs = Vec::new();
+        for (hop, entry) in lock(&self.batch).entries.iter_mut().enumerate() {
+            match entry.pack() {
+                Ok(parcels) => {
+                    entry.open = parcels.len();
+                    jobs.extend(
+                        entry
+                            .hop
+                            .outputs
+                            .iter()
+                            .zip(parcels)
+                            .map(|(outgoing, parcel)| Job {
+                                outgoing: outgoing.clone(),
+                                parcel: Some(parcel),
+                                hop,
+                                ballot: self.clone(),
+                                since,
+                                tries: 0,
+                            }),
+                    );
+                }
+                Err(fault) => entry.fault = Some(fault),
+            }
+            entry.settle();
+        }
+        jobs
+    }
+
+    fn answer(&self, hop: usize, result: Result<(), Fault>) {
+        lock(&self.batch).answer(hop, result);
+    }
+}
+
+/// A panic of another task leaves no half-made change behind.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The hops of one `complete`, and how far each has come.
+#[derive(Debug, Default)]
 struct Batch {
     entries: Vec<Entry>,
 }
 
+#[derive(Debug)]
 struct Entry {
     hop: Hop,
     /// Outputs that are not answered yet.
@@ -282,11 +307,6 @@ impl Batch {
             })
             .collect();
         Self { entries }
-    }
-
-    /// Hops without outputs and state are done at once.
-    fn settle_what_is_published(&mut self) {
-        self.entries.iter_mut().for_each(Entry::settle);
     }
 
     fn answer(&mut self, hop: usize, result: Result<(), Fault>) {

@@ -22,7 +22,7 @@ use tracing::{debug, info, warn};
 use trunkline_sdk::{Fault, Remedy};
 
 use super::{
-    Landscape,
+    Ballot, Landscape,
     faults::{self, ACCESS_REFUSED, NOT_FOUND},
     link::{self, Link},
     window::{Publish, Verdict, WINDOW, Window},
@@ -37,6 +37,8 @@ use crate::{
 const OUTAGE_PATIENCE: Duration = Duration::from_secs(3);
 /// A broker that confirms nothing for so long is frozen: another connection, the same ids.
 const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a confirm may hold up the news of those behind it.
+const SWEEP: Duration = Duration::from_millis(10);
 /// How often the clocks above are looked at.
 const TICK: Duration = Duration::from_millis(250);
 /// How long closing waits for confirms.
@@ -55,16 +57,13 @@ pub(super) struct Job {
     pub(super) parcel: Option<Parcel>,
     /// Which hop of its batch it belongs to.
     pub(super) hop: usize,
-    /// Where the answer goes.
-    pub(super) answers: mpsc::UnboundedSender<Answer>,
+    /// Where the answer goes; when the last job of the batch is gone, the batch is answered.
+    pub(super) ballot: Arc<Ballot>,
     /// When it was handed over.
     pub(super) since: Instant,
     /// How often the channel died with it under way, for an unclear reason.
     pub(super) tries: u32,
 }
-
-/// What became of a job of this hop.
-pub(super) type Answer = (usize, Result<(), Fault>);
 
 /// What the publisher is asked to do.
 #[derive(Debug)]
@@ -83,8 +82,7 @@ impl Publish for Job {
 
 impl Job {
     fn answer(self, result: Result<(), Fault>) {
-        // A hop that was dropped has nobody who listens.
-        let _ = self.answers.send((self.hop, result));
+        self.ballot.answer(self.hop, result);
     }
 }
 
@@ -181,6 +179,8 @@ impl Publisher {
         let mut events = Box::pin(live.connection.events_listener());
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sweep = interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut settled = Vec::new();
         // The confirms' clock stands while the broker blocks us, and begins anew afterwards.
         let (mut blocked, mut clock) = (false, Instant::now());
@@ -201,13 +201,13 @@ impl Publisher {
             tokio::select! {
                 biased;
                 result = poll_fn(|cx| live.window.poll_settled(cx, &mut settled)) => {
-                    for (job, verdict) in settled.drain(..) {
-                        let result = judge(&job.outgoing.to, verdict);
-                        job.answer(result);
+                    if let Some(end) = self.answer(result, &mut settled) {
+                        return end;
                     }
-                    if let Err(error) = result {
-                        let doing = "publishing";
-                        return End::Lost(faults::refused(error.clone(), doing, self.link.address()), Some(error));
+                }
+                _ = sweep.tick(), if !live.window.is_empty() => {
+                    if let Some(end) = self.answer(live.window.sweep(&mut settled), &mut settled) {
+                        return end;
                     }
                 }
                 order = self.inbox.recv(), if self.closing.is_none() && self.waiting.len() < WINDOW => {
@@ -241,6 +241,17 @@ impl Publisher {
                 }
             }
         }
+    }
+
+    /// Tells what was settled; gives the end of the channel, if it is dead.
+    fn answer(&self, result: lapin::Result<()>, settled: &mut Vec<(Job, Verdict)>) -> Option<End> {
+        for (job, verdict) in settled.drain(..) {
+            let result = judge(&job.outgoing.to, verdict);
+            job.answer(result);
+        }
+        let error = result.err()?;
+        let fault = faults::refused(error.clone(), "publishing", self.link.address());
+        Some(End::Lost(fault, Some(error)))
     }
 
     /// Opens the connection again, and refuses what has waited too long meanwhile. `None`: the bus is closed.

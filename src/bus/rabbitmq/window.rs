@@ -146,36 +146,43 @@ impl<J: Publish> Window<J> {
         self.entries.push_back(entry);
     }
 
-    /// Resolves when something was settled, and appends it to `settled`. Error: the channel is dead; see
-    /// [`Window::into_jobs`].
+    /// Resolves when the oldest message was settled, and appends it to `settled`, with all the others that are
+    /// by then. Error: the channel is dead; see [`Window::into_jobs`].
+    ///
+    /// To be woken for each single confirm would cost more than the publishing. So one that stays out holds
+    /// up the news of those behind it, until somebody calls [`Window::sweep`].
     pub(super) fn poll_settled(
         &mut self,
         cx: &mut Context<'_>,
         settled: &mut Vec<(J, Verdict)>,
     ) -> Poll<lapin::Result<()>> {
-        let before = settled.len();
-        let mut unsettled = match self.poll_all(cx) {
-            Ok(resolved) => resolved,
-            Err(error) => return Poll::Ready(Err(error)),
+        self.round += 1;
+        let mut returns = Vec::new();
+        let resolved = match self.entries.front_mut() {
+            Some(oldest) => oldest.poll(cx, self.round, &mut returns),
+            None => return Poll::Pending,
         };
-        while unsettled > 0 {
+        self.mark_returned(&returns);
+        match resolved {
+            Ok(false) => Poll::Pending,
+            Ok(true) => Poll::Ready(self.sweep(settled)),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Settles all that can be settled now, and appends it to `settled`.
+    pub(super) fn sweep(&mut self, settled: &mut Vec<(J, Verdict)>) -> lapin::Result<()> {
+        self.poll_all()?;
+        while self.entries.iter().any(Entry::is_resolved) {
             let round = self.round;
             self.end_of_frame();
-            let resolved = match self.poll_all(cx) {
-                Ok(resolved) => resolved,
-                Err(error) => return Poll::Ready(Err(error)),
-            };
+            self.poll_all()?;
             self.settle(round, settled);
-            unsettled = resolved;
         }
         while self.entries.front().is_some_and(|entry| entry.job.is_none()) {
             self.entries.pop_front();
         }
-        if settled.len() > before {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Pending
-        }
+        Ok(())
     }
 
     /// The jobs that are not settled, in the order of their publishing.
@@ -183,75 +190,45 @@ impl<J: Publish> Window<J> {
         self.entries.into_iter().filter_map(|entry| entry.job)
     }
 
-    /// Polls what is not resolved, as a new round; says how many were resolved.
-    fn poll_all(&mut self, cx: &mut Context<'_>) -> lapin::Result<usize> {
+    /// Polls what is not resolved, as a new round, without being woken by it.
+    fn poll_all(&mut self) -> lapin::Result<()> {
         self.round += 1;
         let mut returns = Vec::new();
-        let mut resolved = 0;
-        let last = self.entries.len().saturating_sub(1);
-        for (index, entry) in self.entries.iter_mut().enumerate() {
-            if let State::Sending(sending) = &mut entry.state {
-                // Frames are written in order: to be woken at the first and the last of them is enough, and
-                // a wake per message costs as much again as the publishing.
-                let mut quiet = Context::from_waker(Waker::noop());
-                let cx = if index == 0 || index == last {
-                    &mut *cx
-                } else {
-                    &mut quiet
-                };
-                match sending.as_mut().poll(cx) {
-                    Poll::Ready(confirm) => entry.state = State::Confirming(confirm?),
-                    Poll::Pending => continue,
-                }
-            }
-            if let State::Confirming(confirm) = &mut entry.state
-                && let Poll::Ready(confirmation) = Pin::new(confirm).poll(cx)
-            {
-                let (acked, carried) = match confirmation? {
-                    Confirmation::Ack(carried) => (true, carried),
-                    Confirmation::Nack(carried) => (false, carried),
-                    Confirmation::NotRequested => (true, None),
-                };
-                returns.extend(carried);
-                entry.state = State::Resolved {
-                    acked,
-                    round: self.round,
-                };
-                resolved += 1;
-            }
+        let mut quiet = Context::from_waker(Waker::noop());
+        for entry in &mut self.entries {
+            entry.poll(&mut quiet, self.round, &mut returns)?;
         }
-        for returned in returns {
-            self.mark_returned(&returned);
-        }
-        Ok(resolved)
+        self.mark_returned(&returns);
+        Ok(())
     }
 
     /// Returns when lapin is not in the midst of an ack frame; see above.
     fn end_of_frame(&mut self) {
         // It takes the lock, and then waits for the youngest confirm, which we do not.
-        if let Some(Ok(returns)) = self.channel.wait_for_confirms().now_or_never() {
-            for returned in returns {
-                self.mark_returned(&returned);
-            }
+        let returns = self.channel.wait_for_confirms().now_or_never();
+        if let Some(Ok(returns)) = returns {
+            self.mark_returned(&returns);
         }
     }
 
-    fn mark_returned(&mut self, returned: &BasicReturnMessage) {
-        let mut found = false;
-        for entry in &mut self.entries {
-            // The same message twice to the same place: both are taken for returned, for that loses nothing.
-            if let Some(job) = &entry.job
-                && is(returned, job.outgoing())
-            {
-                entry.returned = true;
-                found = true;
+    fn mark_returned(&mut self, returns: &[BasicReturnMessage]) {
+        for returned in returns {
+            let mut found = false;
+            for entry in &mut self.entries {
+                // The same message twice to the same place: both are taken for returned, for that loses nothing.
+                if let Some(job) = &entry.job
+                    && is(returned, job.outgoing())
+                {
+                    entry.returned = true;
+                    found = true;
+                }
             }
-        }
-        if !found {
-            error!(
-                exchange = %returned.exchange,
-                "the broker returned a message that is not under way: it may be lost"
-            );
+            if !found {
+                error!(
+                    exchange = %returned.exchange,
+                    "the broker returned a message that is not under way: it may be lost"
+                );
+            }
         }
     }
 
@@ -270,6 +247,42 @@ impl<J: Publish> Window<J> {
             };
             settled.extend(entry.job.take().map(|job| (job, verdict)));
         }
+    }
+}
+
+impl<J> Entry<J> {
+    /// True: it was resolved just now; notes the return that its confirm carried, whosever that is.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        round: u64,
+        returns: &mut Vec<BasicReturnMessage>,
+    ) -> lapin::Result<bool> {
+        if let State::Sending(sending) = &mut self.state {
+            match sending.as_mut().poll(cx) {
+                Poll::Ready(confirm) => self.state = State::Confirming(confirm?),
+                Poll::Pending => return Ok(false),
+            }
+        }
+        let State::Confirming(confirm) = &mut self.state else {
+            return Ok(false);
+        };
+        let Poll::Ready(confirmation) = Pin::new(confirm).poll(cx) else {
+            return Ok(false);
+        };
+        let (acked, carried) = match confirmation? {
+            Confirmation::Ack(carried) => (true, carried),
+            Confirmation::Nack(carried) => (false, carried),
+            Confirmation::NotRequested => (true, None),
+        };
+        returns.extend(carried);
+        self.state = State::Resolved { acked, round };
+        Ok(true)
+    }
+
+    /// Whether it is resolved, and not settled.
+    fn is_resolved(&self) -> bool {
+        self.job.is_some() && matches!(self.state, State::Resolved { .. })
     }
 }
 
