@@ -1,136 +1,51 @@
-//! What a new model breaks of an old one.
-//!
-//! A change breaks when something that kept to the old model stops working with the new one: a message in flight, a
-//! mapping or predicate, a JSON view, an import, or a sender that is refused what was accepted before. All such
-//! changes are found in one pass, each once: a removed message does not list its fields.
-//!
-//! Harmless are additions (files, messages, optional fields, enum values), comments, a lifted `required`, and a field
-//! removed whose number and name are reserved. Not compared: services, and rules of `buf.validate` other than what
-//! makes a value required; a pattern that got narrower is for people to see. `google.protobuf` and `buf.validate`
-//! themselves are not compared either: no channel carries them.
-
-use std::collections::BTreeSet;
-use std::fmt;
+//! The pass over two models: what became of each message, field, enum and extension.
 
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, FileDescriptor,
-    Kind, MessageDescriptor, OneofDescriptor, Value,
+    DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, FileDescriptor, Kind,
+    MessageDescriptor,
 };
+
+use super::required::{required, required_oneof};
+use super::reserved::Reserved;
+use super::{BreakingChange, ChangeKind};
 
 /// Packages of the protobuf language and of its rules, not of a model.
 const NOT_COMPARED: [&str; 2] = ["google.protobuf", "buf.validate"];
 
-/// One thing in the new model that breaks what kept to the old one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BreakingChange {
-    /// The file of the old model that declares the element, as imports write it.
-    pub file: String,
-    /// Full name of the element: a message, field, enum, enum value or oneof.
-    pub element: String,
-    /// What kind of change it is.
-    pub kind: ChangeKind,
-    /// What changed, as a clause that follows the name of the element.
-    pub what: String,
-}
-
-/// What kind of change breaks. Each has one way to mend it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ChangeKind {
-    /// The element is gone.
-    Removed,
-    /// The number goes by another name.
-    Renamed,
-    /// The name goes by another number.
-    Renumbered,
-    /// The type of the value is another.
-    Type,
-    /// One value became a list or a map, or the reverse.
-    Cardinality,
-    /// Whether an unset value differs from a zero one.
-    Presence,
-    /// The field entered, left or changed its oneof.
-    Oneof,
-    /// The name in JSON is another.
-    JsonName,
-    /// What might be left out is now required.
-    Required,
-    /// A number or name that was reserved may be used again.
-    Unreserved,
-    /// The element is declared in another file.
-    Moved,
-}
-
-impl ChangeKind {
-    /// How to mend it, for the person who made the change.
-    pub fn hint(self) -> &'static str {
-        match self {
-            Self::Removed => {
-                "keep it and mark it `deprecated = true`; an optional field may go once its number and name are reserved"
-            }
-            Self::Renamed | Self::JsonName => "keep the name; say in a comment what it means now",
-            Self::Renumbered => "give it back its number; new elements take unused ones",
-            Self::Type | Self::Cardinality | Self::Presence | Self::Oneof => {
-                "keep the field as it was and add one with a new name and number"
-            }
-            Self::Required => "leave it optional, or make a new version of the package",
-            Self::Unreserved => "put the `reserved` statement back",
-            Self::Moved => "leave it in its file: imports name the file",
-        }
-    }
-}
-
-impl fmt::Display for BreakingChange {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}: `{}` {}; hint: {}",
-            self.file,
-            self.element,
-            self.what,
-            self.kind.hint()
-        )
-    }
-}
-
-/// All changes from `old` to `new` that break what kept to `old`, sorted by file and element; empty: none.
-/// Each pool must hold the imports of its files. Rules count where the pool knows `buf/validate/validate.proto`.
-pub fn breaking_changes(old: &DescriptorPool, new: &DescriptorPool) -> Vec<BreakingChange> {
-    let mut comparison = Comparison {
-        new,
-        found: Vec::new(),
-    };
-    for message in old
-        .all_messages()
-        .filter(|message| !message.is_map_entry() && compared(&message.parent_file()))
-    {
-        comparison.message(&message);
-    }
-    for enumeration in old
-        .all_enums()
-        .filter(|enumeration| compared(&enumeration.parent_file()))
-    {
-        comparison.enumeration(&enumeration);
-    }
-    for extension in old
-        .all_extensions()
-        .filter(|extension| compared(&extension.parent_file()))
-    {
-        comparison.extension(&extension);
-    }
-    comparison.found.sort();
-    comparison.found
-}
-
-fn compared(file: &FileDescriptor) -> bool {
-    !NOT_COMPARED.contains(&file.package_name())
-}
-
-struct Comparison<'a> {
+/// One pass over the old model, looking for each element in the new one.
+pub(super) struct Comparison<'a> {
     new: &'a DescriptorPool,
     found: Vec<BreakingChange>,
 }
 
-impl Comparison<'_> {
+impl<'a> Comparison<'a> {
+    /// Compares everything in `old`; what is found is sorted by file and element.
+    pub(super) fn of(old: &DescriptorPool, new: &'a DescriptorPool) -> Vec<BreakingChange> {
+        let compared = |file: FileDescriptor| !NOT_COMPARED.contains(&file.package_name());
+        let mut comparison = Comparison {
+            new,
+            found: Vec::new(),
+        };
+        let messages = old.all_messages().filter(|message| !message.is_map_entry());
+        for message in messages.filter(|message| compared(message.parent_file())) {
+            comparison.message(&message);
+        }
+        for enumeration in old
+            .all_enums()
+            .filter(|enumeration| compared(enumeration.parent_file()))
+        {
+            comparison.enumeration(&enumeration);
+        }
+        for extension in old
+            .all_extensions()
+            .filter(|extension| compared(extension.parent_file()))
+        {
+            comparison.extension(&extension);
+        }
+        comparison.found.sort();
+        comparison.found
+    }
+
     fn message(&mut self, old: &MessageDescriptor) {
         let Some(new) = self.new.get_message_by_name(old.full_name()) else {
             self.removed(
@@ -377,47 +292,6 @@ impl Comparison<'_> {
     }
 }
 
-/// Numbers and names that a message or enum must not use; ranges hold their first and last number.
-struct Reserved {
-    numbers: Vec<(i64, i64)>,
-    names: BTreeSet<String>,
-}
-
-impl Reserved {
-    fn of_message(message: &MessageDescriptor) -> Self {
-        let ranges = message
-            .reserved_ranges()
-            .map(|range| (i64::from(range.start), i64::from(range.end) - 1));
-        Self {
-            numbers: ranges.collect(),
-            names: message.reserved_names().map(str::to_owned).collect(),
-        }
-    }
-
-    fn of_enum(enumeration: &EnumDescriptor) -> Self {
-        let ranges = enumeration
-            .reserved_ranges()
-            .map(|range| (i64::from(*range.start()), i64::from(*range.end())));
-        Self {
-            numbers: ranges.collect(),
-            names: enumeration.reserved_names().map(str::to_owned).collect(),
-        }
-    }
-
-    /// Whether all numbers from `first` to `last` are reserved, by one range or by several.
-    fn holds(&self, first: i64, last: i64) -> bool {
-        let mut ranges = self.numbers.clone();
-        ranges.sort_unstable();
-        let next_open = ranges.into_iter().fold(
-            first,
-            |open, (start, end)| {
-                if start <= open { open.max(end + 1) } else { open }
-            },
-        );
-        next_open > last
-    }
-}
-
 fn shape(map: bool, list: bool) -> &'static str {
     match (map, list) {
         (true, _) => "a map",
@@ -453,46 +327,4 @@ fn oneof_name(field: &FieldDescriptor) -> Option<String> {
         .containing_oneof()
         .filter(|oneof| !oneof.is_synthetic())
         .map(|oneof| oneof.name().to_owned())
-}
-
-/// Whether a message without the field is refused.
-fn required(field: &FieldDescriptor) -> bool {
-    const IGNORE_ALWAYS: i32 = 3;
-    let Some(rules) = rules(field.parent_pool(), &field.options(), "buf.validate.field") else {
-        return field.is_required();
-    };
-    let ignore = rules
-        .get_field_by_name("ignore")
-        .and_then(|ignore| ignore.as_enum_number())
-        .unwrap_or_default();
-    let fewest = |kind: &str, rule: &str| match rules.get_field_by_name(kind).as_deref() {
-        Some(Value::Message(inner)) => inner
-            .get_field_by_name(rule)
-            .and_then(|value| value.as_u64())
-            .unwrap_or(0),
-        _ => 0,
-    };
-    field.is_required()
-        || ignore != IGNORE_ALWAYS && flag(&rules, "required")
-        || ignore == 0 && (fewest("repeated", "min_items") > 0 || fewest("map", "min_pairs") > 0)
-}
-
-fn required_oneof(oneof: &OneofDescriptor) -> bool {
-    rules(oneof.parent_pool(), &oneof.options(), "buf.validate.oneof")
-        .is_some_and(|rules| flag(&rules, "required"))
-}
-
-fn flag(rules: &DynamicMessage, name: &str) -> bool {
-    rules
-        .get_field_by_name(name)
-        .and_then(|value| value.as_bool())
-        .unwrap_or(false)
-}
-
-fn rules(pool: &DescriptorPool, options: &DynamicMessage, extension: &str) -> Option<DynamicMessage> {
-    let extension = pool.get_extension_by_name(extension)?;
-    if !options.has_extension(&extension) {
-        return None;
-    }
-    options.get_extension(&extension).as_message().cloned()
 }
