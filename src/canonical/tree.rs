@@ -28,7 +28,8 @@ pub struct Tree {
 #[derive(Debug)]
 struct Message {
     fields: Vec<Field>,
-    places: HashMap<u32, usize>,
+    /// Numbers with their places, sorted.
+    places: Vec<(u32, usize)>,
 }
 
 #[derive(Debug)]
@@ -86,12 +87,12 @@ impl Tree {
         Self { messages }
     }
 
-    /// The tree of an encoded message; texts are borrowed from it.
-    pub fn read<'a>(&self, bytes: &'a [u8]) -> Result<Value<'a>, Broken> {
+    /// The tree of an encoded message; texts are borrowed from it, names and words from the form.
+    pub fn read<'a>(&'a self, bytes: &'a [u8]) -> Result<Value<'a>, Broken> {
         self.message(0, bytes, 0)
     }
 
-    fn message<'a>(&self, place: usize, bytes: &'a [u8], depth: u8) -> Result<Value<'a>, Broken> {
+    fn message<'a>(&'a self, place: usize, bytes: &'a [u8], depth: u8) -> Result<Value<'a>, Broken> {
         if depth >= MAX_DEPTH {
             return Err(Broken::Group);
         }
@@ -99,10 +100,9 @@ impl Tree {
         let mut slots: Vec<Slot<'a>> = message.fields.iter().map(|_| Slot::Unset).collect();
         let mut reader = Reader::new(bytes);
         while let Some((number, wire)) = reader.field()? {
-            let Some(at) = message.places.get(&number) else {
-                continue;
-            };
-            self.take(message, *at, wire, &mut slots, depth)?;
+            if let Some(at) = message.place(number) {
+                self.take(message, at, wire, &mut slots, depth)?;
+            }
         }
         let mut fields = Vec::with_capacity(slots.len());
         for (field, slot) in message.fields.iter().zip(slots) {
@@ -112,14 +112,14 @@ impl Tree {
                 Slot::Chunks(Cow::Borrowed(bytes)) => self.chunk(field, bytes, depth)?,
                 Slot::Chunks(Cow::Owned(bytes)) => self.chunk(field, &bytes, depth)?.into_owned(),
             };
-            fields.push((Cow::Owned(field.name.to_string()), value));
+            fields.push((Cow::Borrowed(&*field.name), value));
         }
         Ok(Value::Object(fields))
     }
 
     fn take<'a>(
-        &self,
-        message: &Message,
+        &'a self,
+        message: &'a Message,
         at: usize,
         wire: Wire<'a>,
         slots: &mut [Slot<'a>],
@@ -201,13 +201,13 @@ impl Tree {
         Ok(())
     }
 
-    fn chunk<'a>(&self, field: &Field, bytes: &'a [u8], depth: u8) -> Result<Value<'a>, Broken> {
+    fn chunk<'a>(&'a self, field: &'a Field, bytes: &'a [u8], depth: u8) -> Result<Value<'a>, Broken> {
         let value = self.leaf(&field.kind, Wire::Bytes(bytes), depth)?;
         Ok(value.unwrap_or(Value::Null))
     }
 
     /// One value; `None`: it came with a foreign wire type, so it is an unknown field.
-    fn leaf<'a>(&self, kind: &Leaf, wire: Wire<'a>, depth: u8) -> Result<Option<Value<'a>>, Broken> {
+    fn leaf<'a>(&'a self, kind: &'a Leaf, wire: Wire<'a>, depth: u8) -> Result<Option<Value<'a>>, Broken> {
         let number = |text: String| Some(Value::Number(Cow::Owned(text)));
         Ok(match (kind, wire) {
             (Leaf::Signed32, Wire::Varint(raw)) => number((raw as i32).to_string()),
@@ -238,7 +238,7 @@ impl Tree {
             (Leaf::Enum(known), Wire::Varint(raw)) => {
                 let raw = raw as i32;
                 match known.get(&raw) {
-                    Some(word) => Some(Value::Text(Cow::Owned(word.to_string()))),
+                    Some(word) => Some(Value::Text(Cow::Borrowed(&**word))),
                     None => number(raw.to_string()),
                 }
             }
@@ -283,13 +283,24 @@ impl Message {
             .iter()
             .map(|field| Field::new(field, &descriptors, place))
             .collect();
-        let places = descriptors
+        let mut places: Vec<_> = descriptors
             .iter()
             .enumerate()
-            .map(|(at, field)| (field.number(), at));
-        Self {
-            places: places.collect(),
-            fields,
+            .map(|(at, field)| (field.number(), at))
+            .collect();
+        places.sort_unstable();
+        Self { places, fields }
+    }
+
+    #[inline]
+    fn place(&self, number: u32) -> Option<usize> {
+        // Most types number their fields without gaps.
+        match self.places.get((number as usize).wrapping_sub(1)) {
+            Some((found, at)) if *found == number => Some(*at),
+            _ => {
+                let found = self.places.binary_search_by_key(&number, |(number, _)| *number);
+                Some(self.places[found.ok()?].1)
+            }
         }
     }
 }
@@ -347,7 +358,7 @@ impl Field {
         }
     }
 
-    fn default<'a>(&self) -> Value<'a> {
+    fn default(&self) -> Value<'_> {
         match (self.shape, &self.kind) {
             (Shape::List, _) => Value::List(Vec::new()),
             (Shape::Map, _) => Value::Object(Vec::new()),
@@ -356,7 +367,7 @@ impl Field {
             (_, Leaf::Text) => Value::Text(Cow::Borrowed("")),
             (_, Leaf::Bytes) => Value::Bytes(Cow::Borrowed(&[])),
             (_, Leaf::Enum(known)) => match known.get(&0) {
-                Some(word) => Value::Text(Cow::Owned(word.to_string())),
+                Some(word) => Value::Text(Cow::Borrowed(&**word)),
                 None => Value::Number(Cow::Borrowed("0")),
             },
             _ => Value::Number(Cow::Borrowed("0")),

@@ -78,7 +78,31 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let (number, wire_type) = self.tag()?;
-        let wire = match wire_type {
+        self.value(number, wire_type).map(|wire| Some((number, wire)))
+    }
+
+    /// The value of the next field with this number, what stands before it skipped; `None`: there is none any more.
+    /// `other` hears of each number that is skipped.
+    #[inline]
+    pub fn seek(&mut self, wanted: u32, mut other: impl FnMut(u32)) -> Result<Option<Wire<'a>>, Broken> {
+        while !self.bytes.is_empty() {
+            let (number, wire_type) = self.tag()?;
+            if number == wanted {
+                return self.value(number, wire_type).map(Some);
+            }
+            match wire_type {
+                2 => drop(self.chunk()?),
+                0 => drop(self.varint()?),
+                _ => drop(self.value(number, wire_type)?),
+            }
+            other(number);
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn value(&mut self, number: u32, wire_type: u8) -> Result<Wire<'a>, Broken> {
+        Ok(match wire_type {
             0 => Wire::Varint(self.varint()?),
             1 => Wire::Fixed64(self.fixed64()?),
             2 => Wire::Bytes(self.chunk()?),
@@ -89,8 +113,7 @@ impl<'a> Reader<'a> {
                 Wire::Group(&start[..length])
             }
             _ => return Err(Broken::Tag),
-        };
-        Ok(Some((number, wire)))
+        })
     }
 
     #[inline]

@@ -10,94 +10,15 @@ use trunkline_sdk::Value;
 
 use super::{
     Facts, Input,
-    functions::{self, Amount, Number, compare_numbers, digits_to_integer, encode_money},
-    operators::{arithmetic, compare, negate},
+    failure::{Budget, Failure},
+    functions::{self, Amount, encode_money},
+    operators::{arithmetic, compare, negate, order},
+    parts::{contains, element, items, member, optional_member},
     plan::{Evaluated, Key, Loop, LoopKind, Node},
     source::Span,
     value::{Blob, Text, Val},
 };
-use crate::canonical::{wire::Broken, words};
-
-/// Why a step failed. Says kinds and shapes, never a value of the input.
-#[derive(Debug, Clone)]
-pub(crate) struct Failure {
-    pub(crate) what: String,
-    pub(crate) hint: Option<String>,
-    /// Where, in the source; the innermost step that knows says it.
-    pub(crate) at: Option<Span>,
-    /// The budget is used up: there is no use in going on.
-    pub(crate) exhausted: bool,
-}
-
-impl Failure {
-    pub(crate) fn new(what: impl Into<String>) -> Box<Self> {
-        Box::new(Self {
-            what: what.into(),
-            hint: None,
-            at: None,
-            exhausted: false,
-        })
-    }
-
-    #[must_use]
-    pub(crate) fn hint(mut self: Box<Self>, hint: impl Into<String>) -> Box<Self> {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    #[must_use]
-    pub(crate) fn at(mut self: Box<Self>, at: Span) -> Box<Self> {
-        self.at.get_or_insert(at);
-        self
-    }
-}
-
-impl From<Broken> for Box<Failure> {
-    fn from(broken: Broken) -> Self {
-        Failure::new(broken.to_string())
-    }
-}
-
-/// How much work one run may do: a step is an item of a loop, or some hundred bytes looked at or written.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    left: u64,
-}
-
-/// Enough for a message of 16 MiB and a mapping that looks at each of its parts some times; about 0.1 s.
-const STEPS: u64 = 2_000_000;
-
-impl Budget {
-    pub(crate) fn new() -> Self {
-        Self { left: STEPS }
-    }
-
-    #[inline]
-    pub(crate) fn steps(&mut self, steps: usize) -> Result<(), Box<Failure>> {
-        match self.left.checked_sub(steps as u64) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(self.exhausted()),
-        }
-    }
-
-    /// Bytes that are looked at or written.
-    #[inline]
-    pub(crate) fn bytes(&mut self, bytes: usize) -> Result<(), Box<Failure>> {
-        self.steps(bytes / 128)
-    }
-
-    #[cold]
-    fn exhausted(&mut self) -> Box<Failure> {
-        self.left = 0;
-        let mut failure = Failure::new(format!("it takes more than {STEPS} steps for this record"))
-            .hint("loops inside loops multiply; look at fewer items");
-        failure.exhausted = true;
-        failure
-    }
-}
+use crate::canonical::words;
 
 /// One run: the input, and what loops and bindings hold.
 pub(crate) struct Run<'a> {
@@ -159,17 +80,23 @@ impl<'a> Run<'a> {
                 let chosen = if self.test(condition, *at)? { yes } else { no };
                 self.evaluate(chosen)
             }
-            Node::Call { run, args, at } => {
-                // Functions take at most three arguments.
-                let mut values = [Val::Null, Val::Null, Val::Null];
-                for (value, arg) in values.iter_mut().zip(args) {
-                    *value = self.evaluate(arg)?;
-                }
-                let count = args.len().min(3);
-                run(&mut values[..count], &mut self.budget).map_err(|failure| failure.at(*at))
-            }
+            Node::Call { .. } => self.call(node),
             _ => self.evaluate_rare(node),
         }
+    }
+
+    #[inline(never)]
+    fn call(&mut self, node: &'a Node) -> Evaluated<'a> {
+        let Node::Call { run, args, at } = node else {
+            return Ok(Val::Null);
+        };
+        // Functions take at most three arguments.
+        let mut values = [Val::Null, Val::Null, Val::Null];
+        for (value, arg) in values.iter_mut().zip(args) {
+            *value = self.evaluate(arg)?;
+        }
+        let count = args.len().min(3);
+        run(&mut values[..count], &mut self.budget).map_err(|failure| failure.at(*at))
     }
 
     /// The steps that are not on the way of every message; apart, so that the frame above stays small.
@@ -298,7 +225,7 @@ impl<'a> Run<'a> {
                     Val::Bool(false) => "false",
                     other => return Err(functions::unfit("code to look up", other).at(lookup.at)),
                 };
-                match lookup.table.get(code).and_then(|word| lookup.values.get(word)) {
+                match lookup.values.get(code) {
                     Some(value) => Ok(constant(value)),
                     None => match &lookup.otherwise {
                         Some(otherwise) => self.evaluate(otherwise),
@@ -345,7 +272,7 @@ impl<'a> Run<'a> {
             }
             Node::Message(literal) => {
                 let mut bytes = Vec::new();
-                let mut faults = super::translate::Faults::default();
+                let mut faults = super::faults::Faults::default();
                 self.put_message(literal, &mut bytes, &mut faults);
                 match faults.first() {
                     Some(failure) => Err(failure),
@@ -545,270 +472,12 @@ fn read<'a>(of: &Val<'a>, field: &'a super::field::Field, budget: &mut Budget) -
     }
 }
 
-/// The member of an object with this name.
-#[inline]
-fn member<'a>(of: &Val<'a>, name: &str, budget: &mut Budget) -> Result<Option<Val<'a>>, Box<Failure>> {
-    match of {
-        Val::Record(Value::Object(fields)) => {
-            budget.steps(fields.len() / 32)?;
-            Ok(fields
-                .iter()
-                .find(|(field, _)| field == name)
-                .map(|(_, value)| Val::record(value)))
-        }
-        Val::Entries(..) | Val::Map(_) => {
-            // The name lives shorter than the plan's texts: compare by hand.
-            let all = entries(of, budget)?;
-            Ok(all
-                .into_iter()
-                .find(|(key, _)| matches!(key, Val::Text(text) if text.as_str() == name))
-                .map(|(_, value)| value))
-        }
-        other => Err(Failure::new(format!("{} has no `{name}`", other.kind()))),
-    }
-}
-
-/// The same, where nothing may be there to have it.
-fn optional_member<'a>(
-    of: &Val<'a>,
-    name: &str,
-    budget: &mut Budget,
-) -> Result<Option<Val<'a>>, Box<Failure>> {
-    match of {
-        Val::Absent | Val::Null => Ok(None),
-        of => Ok(member(of, name, budget)?.filter(|value| !matches!(value, Val::Null))),
-    }
-}
-
-/// The item at an index, or the value under a key; `None` where there is none.
-fn element<'a>(of: &Val<'a>, index: &Val<'a>, budget: &mut Budget) -> Result<Option<Val<'a>>, Box<Failure>> {
-    match of {
-        Val::Record(Value::Object(_)) => match index {
-            Val::Text(name) => member(of, name.as_str(), budget),
-            other => Err(functions::unfit("key of an object", other)),
-        },
-        Val::Entries(..) | Val::Map(_) => {
-            for (key, value) in entries(of, budget)? {
-                if equal(&key, index, budget)? {
-                    return Ok(Some(value));
-                }
-            }
-            Ok(None)
-        }
-        _ => {
-            let at = match Number::of(index) {
-                Some(Number::Int(at)) => usize::try_from(at).ok(),
-                Some(Number::Uint(at)) => usize::try_from(at).ok(),
-                Some(Number::Double(at)) if at.fract() == 0.0 && (0.0..1e15).contains(&at) => {
-                    Some(at as usize)
-                }
-                _ => return Err(functions::unfit("index of a list", index)),
-            };
-            let Some(at) = at else { return Ok(None) };
-            match of {
-                Val::Record(Value::List(list)) => Ok(list.get(at).map(Val::record)),
-                Val::List(list) => Ok(list.get(at).cloned()),
-                Val::Items(list) => Ok(list.get(at).cloned()),
-                Val::Repeated(message, field) => {
-                    budget.bytes(message.as_slice().len())?;
-                    let (mut left, mut found) = (at, None);
-                    field.each(message, |item| {
-                        if left == 0 {
-                            found = Some(item);
-                            return false;
-                        }
-                        left -= 1;
-                        true
-                    })?;
-                    Ok(found)
-                }
-                other => Err(functions::unfit("list or map", other)),
-            }
-        }
-    }
-}
-
-/// The items of a list, or the keys of a map.
-pub(crate) fn items<'a>(of: &Val<'a>, budget: &mut Budget) -> Result<Vec<Val<'a>>, Box<Failure>> {
-    let all = match of {
-        Val::Record(Value::List(list)) => list.iter().map(Val::record).collect::<Vec<_>>(),
-        Val::Record(Value::Object(fields)) => fields
-            .iter()
-            .map(|(name, _)| Val::Text(Text::Borrowed(name)))
-            .collect(),
-        Val::List(list) => list.to_vec(),
-        Val::Items(list) => list.to_vec(),
-        Val::Repeated(message, field) => {
-            budget.bytes(message.as_slice().len())?;
-            let mut all = Vec::new();
-            field.each(message, |item| {
-                all.push(item);
-                true
-            })?;
-            all
-        }
-        Val::Entries(..) | Val::Map(_) => entries(of, budget)?.into_iter().map(|(key, _)| key).collect(),
-        other => return Err(functions::unfit("list", other)),
-    };
-    budget.steps(all.len())?;
-    Ok(all)
-}
-
-/// The entries of a map.
-pub(crate) fn entries<'a>(
-    of: &Val<'a>,
-    budget: &mut Budget,
-) -> Result<Vec<(Val<'a>, Val<'a>)>, Box<Failure>> {
-    let all = match of {
-        Val::Entries(message, field) => {
-            budget.bytes(message.as_slice().len())?;
-            field.entries(message)?
-        }
-        Val::Map(entries) => entries.to_vec(),
-        Val::Record(Value::Object(fields)) => fields
-            .iter()
-            .map(|(name, value)| (Val::Text(Text::Borrowed(name)), Val::record(value)))
-            .collect(),
-        other => return Err(functions::unfit("map", other)),
-    };
-    budget.steps(all.len())?;
-    Ok(all)
-}
-
-/// How many characters, bytes, items or entries.
-pub(crate) fn size_of(of: &Val<'_>, budget: &mut Budget) -> Result<i64, Box<Failure>> {
-    let size = match of {
-        Val::Text(text) => {
-            budget.bytes(text.as_str().len())?;
-            text.as_str().chars().count()
-        }
-        Val::Bytes(bytes) => bytes.as_slice().len(),
-        Val::Record(Value::Object(fields)) => fields.len(),
-        Val::Record(Value::List(list)) => list.len(),
-        Val::List(list) => list.len(),
-        Val::Items(list) => list.len(),
-        Val::Repeated(message, field) => {
-            budget.bytes(message.as_slice().len())?;
-            let mut count = 0;
-            field.each(message, |_| {
-                count += 1;
-                true
-            })?;
-            count
-        }
-        Val::Entries(..) | Val::Map(_) => entries(of, budget)?.len(),
-        other => return Err(functions::unfit("text, list or map", other)),
-    };
-    Ok(i64::try_from(size).unwrap_or(i64::MAX))
-}
-
-fn contains<'a>(item: &Val<'a>, range: &Val<'a>, budget: &mut Budget) -> Result<bool, Box<Failure>> {
-    match range {
-        // In a map: among its keys.
-        Val::Record(Value::Object(fields)) => {
-            budget.steps(fields.len() / 32)?;
-            Ok(matches!(item, Val::Text(name) if fields.iter().any(|(key, _)| key == name.as_str())))
-        }
-        Val::Items(list) => {
-            for other in *list {
-                if equal(item, other, budget)? {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
-        }
-        _ => {
-            for other in items(range, budget)? {
-                if equal(item, &other, budget)? {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
-        }
-    }
-}
-
-/// Equality: of numbers by their value, of lists and maps by their parts; unlike kinds are unequal.
-pub(crate) fn equal<'a>(one: &Val<'a>, two: &Val<'a>, budget: &mut Budget) -> Result<bool, Box<Failure>> {
-    Ok(match (one, two) {
-        (Val::Text(one), Val::Text(two)) => one.as_str() == two.as_str(),
-        (Val::Int(one), Val::Int(two)) => one == two,
-        (Val::Bool(one), Val::Bool(two)) => one == two,
-        (Val::Null, Val::Null) | (Val::Absent, Val::Absent) => true,
-        (Val::Bytes(one), Val::Bytes(two)) => one.as_slice() == two.as_slice(),
-        (Val::Timestamp(one), Val::Timestamp(two)) => one == two,
-        (Val::Duration(one), Val::Duration(two)) => one == two,
-        // Bytes that are the same are the same message; checked comparisons of messages have their own step.
-        (Val::Message(one), Val::Message(two)) => one.as_slice() == two.as_slice(),
-        (Val::Number(one), Val::Number(two)) if one == two => true,
-        (Val::Number(one), Val::Number(two)) => match (digits_to_integer(one), digits_to_integer(two)) {
-            (Some((one, false)), Some((two, false))) => one == two,
-            _ => equal_numbers(&Val::Number(one), &Val::Number(two)),
-        },
-        _ if Number::of(one).is_some() => equal_numbers(one, two),
-        (one, two) if is_list(one) && is_list(two) => {
-            let (one, two) = (items(one, budget)?, items(two, budget)?);
-            if one.len() != two.len() {
-                return Ok(false);
-            }
-            for (one, two) in one.iter().zip(&two) {
-                if !equal(one, two, budget)? {
-                    return Ok(false);
-                }
-            }
-            true
-        }
-        (one, two) if is_map(one) && is_map(two) => {
-            let (one, two) = (entries(one, budget)?, entries(two, budget)?);
-            if one.len() != two.len() {
-                return Ok(false);
-            }
-            budget.steps(one.len().saturating_mul(two.len()) / 4)?;
-            for (key, value) in &one {
-                let mut found = false;
-                for (other, other_value) in &two {
-                    if equal(key, other, budget)? {
-                        found = equal(value, other_value, budget)?;
-                        break;
-                    }
-                }
-                if !found {
-                    return Ok(false);
-                }
-            }
-            true
-        }
-        _ => false,
-    })
-}
-
-fn equal_numbers(one: &Val<'_>, two: &Val<'_>) -> bool {
-    match (Number::of(one), Number::of(two)) {
-        (Some(one), Some(two)) => compare_numbers(one, two) == Some(Ordering::Equal),
-        _ => false,
-    }
-}
-
-fn is_list(value: &Val<'_>) -> bool {
-    matches!(
-        value,
-        Val::Record(Value::List(_)) | Val::List(_) | Val::Items(_) | Val::Repeated(..)
-    )
-}
-
-fn is_map(value: &Val<'_>) -> bool {
-    matches!(
-        value,
-        Val::Record(Value::Object(_)) | Val::Map(_) | Val::Entries(..)
-    )
-}
-
 /// The items in the order of their keys; keys of unlike kinds are a fault.
 fn sort<'a>(keys: Vec<Val<'a>>, items: Vec<Val<'a>>, budget: &mut Budget) -> Evaluated<'a> {
     budget.steps(keys.len().saturating_mul(8))?;
     let mut pairs: Vec<_> = keys.into_iter().zip(items).collect();
     let mut failed = None;
-    pairs.sort_by(|(one, _), (two, _)| match super::operators::order(one, two) {
+    pairs.sort_by(|(one, _), (two, _)| match order(one, two) {
         Ok(Some(order)) => order,
         Ok(None) => Ordering::Equal,
         Err(failure) => {

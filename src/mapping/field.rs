@@ -272,11 +272,11 @@ impl Field {
     pub(crate) fn is_set(&self, message: &Blob<'_>) -> Result<bool, Broken> {
         let Shape::One { presence } = self.shape else {
             let mut reader = Reader::new(message.as_slice());
-            while let Some((number, wire)) = reader.field()? {
+            while let Some(wire) = reader.seek(self.number, |_| {})? {
                 let empty = matches!(wire, Wire::Bytes([]))
                     && matches!(self.shape, Shape::List { .. })
                     && self.scalar.packs();
-                if number == self.number && !empty {
+                if !empty {
                     return Ok(true);
                 }
             }
@@ -298,28 +298,32 @@ impl Field {
         let mut found: Option<Wire<'_>> = None;
         let mut merged: Vec<u8> = Vec::new();
         let mut reader = Reader::new(message.as_slice());
-        while let Some((number, wire)) = reader.field()? {
-            if number == self.number {
-                if !self.scalar.fits(&wire) {
-                    continue;
-                }
-                if let (Some(Wire::Bytes(first)), Wire::Bytes(next)) = (&found, &wire)
-                    && matches!(
-                        self.scalar,
-                        Scalar::Message | Scalar::Timestamp | Scalar::Duration
-                    )
-                {
-                    // Submessages that come in pieces merge: one behind the other is the merged message.
-                    if merged.is_empty() {
-                        merged.extend_from_slice(first);
-                    }
-                    merged.extend_from_slice(next);
-                }
-                found = Some(wire);
-            } else if !self.siblings.is_empty() && self.siblings.contains(&number) {
+        loop {
+            let mut replaced = false;
+            let next = reader.seek(self.number, |other| {
+                replaced = replaced || (!self.siblings.is_empty() && self.siblings.contains(&other));
+            })?;
+            if replaced {
                 found = None;
                 merged.clear();
             }
+            let Some(wire) = next else { break };
+            if !self.scalar.fits(&wire) {
+                continue;
+            }
+            if let (Some(Wire::Bytes(first)), Wire::Bytes(next)) = (&found, &wire)
+                && matches!(
+                    self.scalar,
+                    Scalar::Message | Scalar::Timestamp | Scalar::Duration
+                )
+            {
+                // Submessages that come in pieces merge: one behind the other is the merged message.
+                if merged.is_empty() {
+                    merged.extend_from_slice(first);
+                }
+                merged.extend_from_slice(next);
+            }
+            found = Some(wire);
         }
         match found {
             None => Ok(None),
@@ -339,10 +343,7 @@ impl Field {
         mut each: impl FnMut(Val<'a>) -> bool,
     ) -> Result<(), Broken> {
         let mut reader = Reader::new(message.as_slice());
-        while let Some((number, wire)) = reader.field()? {
-            if number != self.number {
-                continue;
-            }
+        while let Some(wire) = reader.seek(self.number, |_| {})? {
             if self.scalar.fits(&wire) {
                 if !each(self.scalar.value(wire, message)?) {
                     return Ok(());
@@ -380,8 +381,8 @@ impl Field {
         let (key, value) = (field(1, key), field(2, self.scalar));
         let mut raw = Vec::new();
         let mut reader = Reader::new(message.as_slice());
-        while let Some((number, wire)) = reader.field()? {
-            if let (true, Wire::Bytes(bytes)) = (number == self.number, wire) {
+        while let Some(wire) = reader.seek(self.number, |_| {})? {
+            if let Wire::Bytes(bytes) = wire {
                 raw.push(match message {
                     Blob::Borrowed(outer) => Blob::Borrowed(within(outer, bytes)),
                     Blob::Shared(_) => Blob::Shared(bytes.into()),

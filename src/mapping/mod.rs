@@ -19,9 +19,13 @@
 
 mod check;
 mod evaluate;
+mod failure;
+mod faults;
 mod field;
 pub mod functions;
+mod native;
 mod operators;
+mod parts;
 mod plan;
 mod predicate;
 mod source;
@@ -42,9 +46,9 @@ use trunkline_sdk::{Fault, Field, Problem, Shape, Value};
 
 use check::Checker;
 use evaluate::Run;
+use faults::Faults;
 use plan::{Form, Node};
 use source::Span;
-use translate::Faults;
 use types::Type;
 
 /// What an expression is checked against.

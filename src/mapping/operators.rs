@@ -1,10 +1,13 @@
-//! Comparison and arithmetic on values.
+//! Equality, order and arithmetic on values.
 
 use std::{cmp::Ordering, sync::Arc};
 
+use trunkline_sdk::Value;
+
 use super::{
-    evaluate::{Budget, Failure, equal, items},
-    functions::{Number, compare_numbers},
+    failure::{Budget, Failure},
+    functions::{Number, compare_numbers, digits_to_integer},
+    parts::{entries, items},
     plan::Evaluated,
     syntax::BinaryOp,
     value::{Blob, Val},
@@ -34,6 +37,81 @@ pub(crate) fn compare<'a>(
         BinaryOp::Greater => order.is_gt(),
         _ => order.is_ge(),
     })
+}
+
+/// Equality: of numbers by their value, of lists and maps by their parts; unlike kinds are unequal.
+pub(crate) fn equal<'a>(one: &Val<'a>, two: &Val<'a>, budget: &mut Budget) -> Result<bool, Box<Failure>> {
+    Ok(match (one, two) {
+        (Val::Text(one), Val::Text(two)) => one.as_str() == two.as_str(),
+        (Val::Int(one), Val::Int(two)) => one == two,
+        (Val::Bool(one), Val::Bool(two)) => one == two,
+        (Val::Null, Val::Null) | (Val::Absent, Val::Absent) => true,
+        (Val::Bytes(one), Val::Bytes(two)) => one.as_slice() == two.as_slice(),
+        (Val::Timestamp(one), Val::Timestamp(two)) => one == two,
+        (Val::Duration(one), Val::Duration(two)) => one == two,
+        // Bytes that are the same are the same message; checked comparisons of messages have their own step.
+        (Val::Message(one), Val::Message(two)) => one.as_slice() == two.as_slice(),
+        (Val::Number(one), Val::Number(two)) if one == two => true,
+        (Val::Number(one), Val::Number(two)) => match (digits_to_integer(one), digits_to_integer(two)) {
+            (Some((one, false)), Some((two, false))) => one == two,
+            _ => equal_numbers(&Val::Number(one), &Val::Number(two)),
+        },
+        _ if Number::of(one).is_some() => equal_numbers(one, two),
+        (one, two) if is_list(one) && is_list(two) => {
+            let (one, two) = (items(one, budget)?, items(two, budget)?);
+            if one.len() != two.len() {
+                return Ok(false);
+            }
+            for (one, two) in one.iter().zip(&two) {
+                if !equal(one, two, budget)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (one, two) if is_map(one) && is_map(two) => {
+            let (one, two) = (entries(one, budget)?, entries(two, budget)?);
+            if one.len() != two.len() {
+                return Ok(false);
+            }
+            budget.steps(one.len().saturating_mul(two.len()) / 4)?;
+            for (key, value) in &one {
+                let mut found = false;
+                for (other, other_value) in &two {
+                    if equal(key, other, budget)? {
+                        found = equal(value, other_value, budget)?;
+                        break;
+                    }
+                }
+                if !found {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        _ => false,
+    })
+}
+
+fn equal_numbers(one: &Val<'_>, two: &Val<'_>) -> bool {
+    match (Number::of(one), Number::of(two)) {
+        (Some(one), Some(two)) => compare_numbers(one, two) == Some(Ordering::Equal),
+        _ => false,
+    }
+}
+
+fn is_list(value: &Val<'_>) -> bool {
+    matches!(
+        value,
+        Val::Record(Value::List(_)) | Val::List(_) | Val::Items(_) | Val::Repeated(..)
+    )
+}
+
+fn is_map(value: &Val<'_>) -> bool {
+    matches!(
+        value,
+        Val::Record(Value::Object(_)) | Val::Map(_) | Val::Entries(..)
+    )
 }
 
 /// The order of two values; `None`: one is not a number (NaN). Unlike kinds are a fault.

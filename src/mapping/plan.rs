@@ -7,8 +7,7 @@ use prost_reflect::{EnumDescriptor, MessageDescriptor};
 use regex::Regex;
 
 use super::{
-    evaluate::Failure, field::Field, functions::Implementation, source::Span, syntax::BinaryOp,
-    tables::Table, value::Val,
+    failure::Failure, field::Field, functions::Implementation, source::Span, syntax::BinaryOp, value::Val,
 };
 use crate::canonical::Tree;
 
@@ -96,9 +95,8 @@ pub(crate) struct Key {
 
 #[derive(Debug)]
 pub(crate) struct Lookup {
-    pub(crate) table: Arc<Table>,
     pub(crate) key: Node,
-    /// Per value of the table what it means where it goes: the text itself, or the enum's number.
+    /// Per code what its word means where it goes: the text itself, or the enum's number.
     pub(crate) values: std::collections::HashMap<Box<str>, Val<'static>>,
     pub(crate) otherwise: Option<Node>,
     pub(crate) at: Span,

@@ -7,9 +7,10 @@ use super::{
     Environment, Facts, Input,
     check::Checker,
     evaluate::Run,
+    faults::fault,
     plan::Node,
     source::{Source, Span},
-    syntax, translate,
+    syntax,
 };
 
 /// A compiled predicate.
@@ -45,7 +46,7 @@ impl Predicate {
     pub fn test(&self, input: Input<'_>, facts: &dyn Facts) -> Result<bool, Fault> {
         let mut run = Run::new(input, facts, self.slots);
         run.test(&self.node, self.whole)
-            .map_err(|failure| translate::fault(failure, self.whole, &self.source))
+            .map_err(|failure| fault(failure, self.whole, &self.source))
     }
 
     /// The text as it was written: the name of the rule that dropped or routed a message.

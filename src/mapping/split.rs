@@ -7,10 +7,10 @@ use super::{
     Environment, Facts, Input,
     check::Checker,
     evaluate::Run,
+    faults::{Faults, fault},
     plan::Node,
     source::{Source, Span},
     syntax,
-    translate::Faults,
 };
 
 /// A compiled split: `each`, the variable, and what is emitted for each.
@@ -73,7 +73,7 @@ impl Split {
         let mut run = Run::new(input, facts, self.slots);
         let (each_source, each_span, range) = &self.each;
         let (emit_source, emit_span, node) = &self.emit;
-        let each_failed = |failure| super::translate::fault(failure, *each_span, each_source);
+        let each_failed = |failure| fault(failure, *each_span, each_source);
         let range = run.evaluate(range).map_err(each_failed)?;
         let (mut parts, mut faults) = (Vec::new(), Faults::default());
         run.each(&range, *each_span, |run, item| {

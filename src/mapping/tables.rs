@@ -34,9 +34,11 @@ impl Table {
         self.entries.get(key).map(String::as_str)
     }
 
-    /// All words, each as often as it stands there.
-    pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.entries.values().map(String::as_str)
+    /// All codes with their words.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries
+            .iter()
+            .map(|(code, word)| (code.as_str(), word.as_str()))
     }
 }
 

@@ -1,93 +1,19 @@
-//! The Message Translator: a checked literal, run over a message or record, straight to protobuf bytes or to a
-//! native tree.
+//! The Message Translator: a checked message literal, run over a message or record, straight to protobuf bytes.
 //!
 //! Promised: fields are written in the order of their numbers, defaults are left out, as protobuf's other encoders
 //! do; every field that fails is told, each with its path and place. Never quoted: a value of the record.
 
-use std::{borrow::Cow, fmt::Write};
-
-use trunkline_sdk::{Fault, Value};
-
 use super::{
-    evaluate::{Failure, Run, entries, items},
+    evaluate::Run,
+    failure::Failure,
+    faults::Faults,
     field::{Scalar, Shape},
     functions::{Number, digits_to_integer},
-    plan::{Form, Literal, LoopKind, Node, Setter},
-    source::{Source, Span},
+    parts::{entries, items},
+    plan::{Literal, LoopKind, Node, Setter},
     value::Val,
 };
-use crate::canonical::{wire, words};
-
-/// How many faults of one record are told; the rest are counted.
-const TOLD: usize = 8;
-
-/// What failed in one run, each with the path of the field it was for.
-#[derive(Debug, Default)]
-pub(crate) struct Faults {
-    list: Vec<(String, Box<Failure>)>,
-    more: usize,
-}
-
-impl Faults {
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    pub(crate) fn is_exhausted(&self) -> bool {
-        self.list.last().is_some_and(|(_, failure)| failure.exhausted)
-    }
-
-    pub(crate) fn push(&mut self, failure: Box<Failure>) {
-        if self.list.len() < TOLD || failure.exhausted {
-            self.list.push((String::new(), failure));
-        } else {
-            self.more += 1;
-        }
-    }
-
-    /// Puts a step in front of the paths of the faults since `since`.
-    pub(crate) fn prefix(&mut self, since: usize, step: &str) {
-        for (path, _) in &mut self.list[since..] {
-            if !path.is_empty() && !path.starts_with('[') {
-                path.insert(0, '.');
-            }
-            path.insert_str(0, step);
-        }
-    }
-
-    pub(crate) fn first(mut self) -> Option<Box<Failure>> {
-        (!self.list.is_empty()).then(|| self.list.swap_remove(0).1)
-    }
-
-    /// All of them as the one fault of this record.
-    #[cold]
-    pub(crate) fn into_fault(self, source: &Source, whole: Span) -> Fault {
-        let mut what = String::new();
-        for (at, (path, failure)) in self.list.iter().enumerate() {
-            if at > 0 {
-                what.push_str("; ");
-            }
-            if !path.is_empty() {
-                // Writing to a text cannot fail.
-                let _ = write!(what, "{path}: ");
-            }
-            let place = source.place(failure.at.unwrap_or(whole));
-            let _ = write!(what, "{} ({place})", failure.what);
-        }
-        if self.more > 0 {
-            let _ = write!(what, "; and {} more", self.more);
-        }
-        let fault = Fault::dead_letter(what);
-        match self.list.into_iter().find_map(|(_, failure)| failure.hint) {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        }
-    }
-}
+use crate::canonical::wire;
 
 impl<'a> Run<'a> {
     /// Writes the message that a whole mapping gives.
@@ -132,9 +58,7 @@ impl<'a> Run<'a> {
                 );
             }
             if faults.len() > since {
-                for (_, failure) in &mut faults.list[since..] {
-                    failure.at.get_or_insert(setter.at);
-                }
+                faults.place(since, setter.at);
                 faults.prefix(since, &setter.name);
                 if faults.is_exhausted() {
                     return;
@@ -354,224 +278,6 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
-
-    /// The native tree of a map literal, or of whatever else a native mapping gives.
-    pub(crate) fn native(&mut self, node: &'a Node, form: &Form, faults: &mut Faults) -> Value<'static> {
-        match node {
-            Node::Map(map, at) => {
-                let mut fields: Vec<(Cow<'static, str>, Value<'static>)> = Vec::with_capacity(map.len());
-                for entry in map {
-                    let since = faults.len();
-                    let name = match self.evaluate(&entry.key) {
-                        Ok(Val::Text(name)) => name.as_str().to_owned(),
-                        Ok(other) => {
-                            faults.push(
-                                super::functions::unfit("text, as the name of a field must be", &other)
-                                    .at(*at),
-                            );
-                            continue;
-                        }
-                        Err(failure) => {
-                            faults.push(failure.at(*at));
-                            continue;
-                        }
-                    };
-                    let value = if entry.optional {
-                        match self.evaluate(&entry.value) {
-                            Ok(Val::Absent) => continue,
-                            Ok(value) => self.native_value(&value, &entry.form, faults),
-                            Err(failure) => {
-                                faults.push(failure);
-                                Value::Null
-                            }
-                        }
-                    } else {
-                        self.native(&entry.value, &entry.form, faults)
-                    };
-                    if faults.len() > since {
-                        for (_, failure) in &mut faults.list[since..] {
-                            failure.at.get_or_insert(entry.at);
-                        }
-                        faults.prefix(since, &name);
-                    }
-                    if faults.is_exhausted() {
-                        break;
-                    }
-                    if fields.iter().any(|(field, _)| *field == name) {
-                        faults.push(Failure::new("a name comes twice in one object").at(entry.at));
-                        continue;
-                    }
-                    fields.push((Cow::Owned(name), value));
-                }
-                Value::Object(fields)
-            }
-            Node::Loop(inner) if inner.kind == LoopKind::Map => {
-                let mut all = Vec::new();
-                let inner_form = match form {
-                    Form::List(inner) => inner,
-                    other => other,
-                };
-                let walked = self.evaluate(&inner.range).and_then(|range| {
-                    self.each(&range, inner.at, |run, item| {
-                        run.set(inner.slot, item);
-                        if let Some(test) = &inner.test
-                            && !run.test(test, inner.at)?
-                        {
-                            return Ok(true);
-                        }
-                        let since = faults.len();
-                        let value = run.native(&inner.body, inner_form, faults);
-                        if faults.len() > since {
-                            faults.prefix(since, &format!("[{}]", all.len()));
-                        }
-                        all.push(value);
-                        Ok(!faults.is_exhausted())
-                    })
-                });
-                if let Err(failure) = walked {
-                    faults.push(failure);
-                }
-                Value::List(all)
-            }
-            Node::List(list) => {
-                let mut all = Vec::with_capacity(list.len());
-                for item in list {
-                    if item.optional {
-                        match self.evaluate(&item.value) {
-                            Ok(Val::Absent) => {}
-                            Ok(value) => all.push(self.native_value(&value, &item.form, faults)),
-                            Err(failure) => faults.push(failure),
-                        }
-                    } else {
-                        all.push(self.native(&item.value, &item.form, faults));
-                    }
-                }
-                Value::List(all)
-            }
-            Node::Choose(parts, at) => {
-                let [condition, yes, no] = &**parts;
-                match self.test(condition, *at) {
-                    Ok(true) => self.native(yes, form, faults),
-                    Ok(false) => self.native(no, form, faults),
-                    Err(failure) => {
-                        faults.push(failure);
-                        Value::Null
-                    }
-                }
-            }
-            Node::Bind { slot, value, body } => match self.evaluate(value) {
-                Ok(value) => {
-                    self.set(*slot, value);
-                    self.native(body, form, faults)
-                }
-                Err(failure) => {
-                    faults.push(failure);
-                    Value::Null
-                }
-            },
-            _ => match self.evaluate(node) {
-                Ok(value) => self.native_value(&value, form, faults),
-                Err(failure) => {
-                    faults.push(failure);
-                    Value::Null
-                }
-            },
-        }
-    }
-
-    fn native_value(&mut self, value: &Val<'a>, form: &Form, faults: &mut Faults) -> Value<'static> {
-        let shown = match (value, form) {
-            (Val::Absent | Val::Null, _) => Ok(Value::Null),
-            (Val::Int(number), Form::Enum(kind)) => {
-                let known = i32::try_from(*number)
-                    .ok()
-                    .and_then(|number| kind.get_value(number));
-                Ok(match known {
-                    Some(value) => Value::Text(words::short(&value).into()),
-                    None => Value::Number(number.to_string().into()),
-                })
-            }
-            (Val::Bool(flag), _) => Ok(Value::Bool(*flag)),
-            (Val::Int(number), _) => Ok(Value::Number(number.to_string().into())),
-            (Val::Uint(number), _) => Ok(Value::Number(number.to_string().into())),
-            (Val::Double(number), _) if number.is_finite() => Ok(Value::Number(number.to_string().into())),
-            (Val::Double(_), _) => Err(Failure::new("the result is not a finite number")),
-            (Val::Number(digits), _) => Ok(Value::Number((*digits).to_owned().into())),
-            (Val::Text(text), _) => self
-                .budget
-                .bytes(text.as_str().len())
-                .map(|()| Value::Text(text.as_str().to_owned().into())),
-            (Val::Bytes(bytes), _) => self
-                .budget
-                .bytes(bytes.as_slice().len())
-                .map(|()| Value::Bytes(bytes.as_slice().to_owned().into())),
-            (Val::Timestamp(instant), _) => instant
-                .to_text()
-                .map(|text| Value::Text(text.into()))
-                .ok_or_else(|| Failure::new("the timestamp lies outside the years 1 to 9999")),
-            (Val::Duration(span), _) => Ok(Value::Text(span.to_text().into())),
-            (Val::Message(bytes), Form::Message(tree)) => self
-                .budget
-                .bytes(8 * bytes.as_slice().len())
-                .and_then(|()| Ok(tree.read(bytes.as_slice())?.into_owned())),
-            (Val::Message(_), _) => Err(Failure::new("a message of unknown type cannot be shown")),
-            (Val::Record(tree), _) => self
-                .budget
-                .steps(weight(tree))
-                .map(|()| (*tree).clone().into_owned()),
-            (Val::Entries(..) | Val::Map(_), form) => {
-                let inner = match form {
-                    Form::Map(inner) => inner,
-                    other => other,
-                };
-                entries(value, &mut self.budget).map(|all| {
-                    let mut fields = Vec::with_capacity(all.len());
-                    for (key, value) in &all {
-                        let name = match key {
-                            Val::Text(text) => text.as_str().to_owned(),
-                            Val::Int(number) => number.to_string(),
-                            Val::Uint(number) => number.to_string(),
-                            Val::Bool(flag) => flag.to_string(),
-                            other => {
-                                faults.push(super::functions::unfit("name of a field", other));
-                                continue;
-                            }
-                        };
-                        fields.push((name.into(), self.native_value(value, inner, faults)));
-                    }
-                    Value::Object(fields)
-                })
-            }
-            (Val::Repeated(..) | Val::List(_) | Val::Items(_), form) => {
-                let inner = match form {
-                    Form::List(inner) => inner,
-                    other => other,
-                };
-                items(value, &mut self.budget).map(|all| {
-                    Value::List(
-                        all.iter()
-                            .map(|item| self.native_value(item, inner, faults))
-                            .collect(),
-                    )
-                })
-            }
-        };
-        shown.unwrap_or_else(|failure| {
-            faults.push(failure);
-            Value::Null
-        })
-    }
-}
-
-/// How many values a tree holds. It is as deep as its decoder let it be.
-fn weight(tree: &Value<'_>) -> usize {
-    match tree {
-        Value::List(items) => items.iter().map(weight).sum::<usize>() + 1,
-        Value::Object(fields) => fields.iter().map(|(_, value)| weight(value)).sum::<usize>() + 1,
-        Value::Text(text) => text.len() / 128 + 1,
-        Value::Bytes(bytes) => bytes.len() / 128 + 1,
-        _ => 1,
-    }
 }
 
 fn put_seconds(out: &mut Vec<u8>, number: u32, seconds: i64, nanos: i32) {
@@ -671,11 +377,4 @@ fn misfit(scalar: Scalar, value: &Val<'_>) -> Box<Failure> {
         }
         _ => failure,
     }
-}
-
-/// Where a whole expression stands, for faults without a place of their own.
-pub(crate) fn fault(failure: Box<Failure>, whole: Span, source: &Source) -> Fault {
-    let mut faults = Faults::default();
-    faults.push(failure);
-    faults.into_fault(source, whole)
 }

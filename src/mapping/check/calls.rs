@@ -1,6 +1,6 @@
 //! Function calls.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use regex::RegexBuilder;
 use trunkline_sdk::nearest;
@@ -9,7 +9,7 @@ use super::{Checker, Expected, Typed, listed};
 use crate::{
     canonical::words,
     mapping::{
-        evaluate::{Budget, Failure},
+        failure::{Budget, Failure},
         functions::{self, Amount, Function, Gives, encode_money},
         plan::{Lookup, Node},
         source::Span,
@@ -384,23 +384,22 @@ impl Checker<'_> {
             );
             return Typed::new(Node::This, ty);
         };
-        let mut values = HashMap::new();
-        let mut words: Vec<_> = found.values().collect();
-        words.sort_unstable();
-        words.dedup();
-        for word in words {
-            let value = match &ty {
-                Type::Enum(kind) => match words::value(kind, word) {
-                    Some(value) => Val::Int(i64::from(value.number())),
-                    None => {
-                        self.wrong_word(table.span, name, kind, word);
-                        continue;
-                    }
-                },
-                _ => Val::Text(Text::Shared(word.into())),
-            };
-            values.insert(Box::from(word), value);
+        let mut meant: BTreeMap<&str, Option<Val<'static>>> = BTreeMap::new();
+        for (_, word) in found.entries() {
+            meant.entry(word).or_insert_with(|| match &ty {
+                Type::Enum(kind) => words::value(kind, word).map(|value| Val::Int(i64::from(value.number()))),
+                _ => Some(Val::Text(Text::Shared(word.into()))),
+            });
         }
+        if let Type::Enum(kind) = &ty {
+            for (word, _) in meant.iter().filter(|(_, value)| value.is_none()) {
+                self.wrong_word(table.span, name, kind, word);
+            }
+        }
+        let values: HashMap<Box<str>, Val<'static>> = found
+            .entries()
+            .filter_map(|(code, word)| Some((code.into(), meant.get(word)?.clone()?)))
+            .collect();
         let otherwise = otherwise.map(|otherwise| {
             let wanted = Expected {
                 ty: &ty,
@@ -411,7 +410,6 @@ impl Checker<'_> {
             typed.node
         });
         let node = Lookup {
-            table: found.clone(),
             key: code.node,
             values,
             otherwise,

@@ -4,7 +4,7 @@ use super::{Function, Gives, Number, Takes, digits_to_integer, unfit};
 use crate::{
     canonical::time::{Instant, Span},
     mapping::{
-        evaluate::{Budget, Failure},
+        failure::{Budget, Failure},
         value::{Blob, Text, Val},
     },
 };

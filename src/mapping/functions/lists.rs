@@ -2,8 +2,9 @@
 
 use super::{Function, Gives, Number, Takes, strings::text, unfit};
 use crate::mapping::{
-    evaluate::{Budget, Failure, equal, items, size_of},
-    operators::arithmetic,
+    failure::{Budget, Failure},
+    operators::{arithmetic, equal},
+    parts::{items, size_of},
     syntax::BinaryOp,
     value::Val,
 };

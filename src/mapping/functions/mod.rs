@@ -14,7 +14,7 @@ pub(crate) use money::{Amount, encode_money};
 pub(crate) use numbers::{Number, compare_numbers, digits_to_integer};
 
 use super::{
-    evaluate::{Budget, Failure},
+    failure::{Budget, Failure},
     types::Type,
     value::Val,
 };

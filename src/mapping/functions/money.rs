@@ -3,7 +3,7 @@
 use super::{Function, unfit};
 use crate::{
     canonical::wire,
-    mapping::{evaluate::Failure, value::Val},
+    mapping::{failure::Failure, value::Val},
 };
 
 pub(super) const FUNCTIONS: &[Function] = &[];
@@ -23,34 +23,30 @@ impl Amount {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        if digits.bytes().any(|byte| byte == b'e' || byte == b'E') {
-            return Self::parse_exponent(negative, digits);
-        }
-        let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
-        Self::of(negative, whole, part)
-    }
-
-    fn of(negative: bool, whole: &str, part: &str) -> Option<Self> {
-        if whole.is_empty() || part.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let mut nanos: i32 = 0;
-        for (at, digit) in part.bytes().enumerate() {
-            match digit {
-                b'0'..=b'9' if at < 9 => nanos = nanos * 10 + i32::from(digit - b'0'),
-                b'0' => {}
+        // One walk for what amounts look like: some digits, a point, some decimals.
+        let (mut units, mut nanos, mut decimals): (i64, i32, Option<u32>) = (0, 0, None);
+        for (at, byte) in digits.bytes().enumerate() {
+            match (byte, decimals) {
+                (b'0'..=b'9', None) => units = units.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?,
+                (b'0'..=b'9', Some(count)) if count < 9 => {
+                    nanos = nanos * 10 + i32::from(byte - b'0');
+                    decimals = Some(count + 1);
+                }
+                // Zeros behind the ninth decimal say nothing.
+                (b'0', Some(_)) => {}
+                (b'.', None) if at > 0 => decimals = Some(0),
+                (b'e' | b'E', _) => return Self::parse_exponent(negative, digits),
                 _ => return None,
             }
         }
-        nanos *= 10_i32.pow(9_u32.saturating_sub(u32::try_from(part.len()).unwrap_or(9)));
-        let units: i64 = whole.parse().ok()?;
-        Some(if negative {
-            Self {
-                units: -units,
-                nanos: -nanos,
-            }
-        } else {
-            Self { units, nanos }
+        if digits.is_empty() || decimals == Some(0) {
+            return None;
+        }
+        nanos *= 10_i32.pow(9 - decimals.unwrap_or(9));
+        let sign = if negative { -1 } else { 1 };
+        Some(Self {
+            units: units * sign,
+            nanos: nanos * i32::try_from(sign).unwrap_or(1),
         })
     }
 
@@ -58,20 +54,27 @@ impl Amount {
         let at = digits.find(['e', 'E'])?;
         let exponent: i32 = digits[at + 1..].parse().ok()?;
         let (whole, part) = digits[..at].split_once('.').unwrap_or((&digits[..at], ""));
-        if exponent.abs() > 40 || whole.is_empty() || whole.len() + part.len() > 60 {
+        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if !(-40..=40).contains(&exponent)
+            || whole.is_empty()
+            || !plain(whole)
+            || !plain(part)
+            || digits.len() > 60
+        {
             return None;
         }
         let all = format!("{whole}{part}");
         let point = i32::try_from(whole.len()).ok()? + exponent;
         let shift = usize::try_from(point.unsigned_abs()).ok()?;
-        let (whole, part) = if point <= 0 {
-            ("0".to_owned(), format!("{}{all}", "0".repeat(shift)))
+        let sign = if negative { "-" } else { "" };
+        // The same number without its exponent.
+        Self::parse(&if point <= 0 {
+            format!("{sign}0.{}{all}", "0".repeat(shift))
         } else if shift >= all.len() {
-            (format!("{all}{}", "0".repeat(shift - all.len())), "0".to_owned())
+            format!("{sign}{all}{}", "0".repeat(shift - all.len()))
         } else {
-            (all[..shift].to_owned(), all[shift..].to_owned())
-        };
-        Self::of(negative, &whole, &part)
+            format!("{sign}{}.{}", &all[..shift], &all[shift..])
+        })
     }
 
     /// The amount in a value: decimal text, a record's number, or an integer.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::{Function, Gives, Takes, unfit};
 use crate::mapping::{
-    evaluate::{Budget, Failure},
+    failure::{Budget, Failure},
     value::Val,
 };
 

@@ -2,7 +2,7 @@
 
 use super::{Function, Gives, Takes, unfit};
 use crate::mapping::{
-    evaluate::{Budget, Failure},
+    failure::{Budget, Failure},
     value::{Text, Val},
 };
 

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     canonical::{time, wire},
     mapping::{
-        evaluate::{Budget, Failure},
+        failure::{Budget, Failure},
         value::{Blob, Val},
     },
 };
