@@ -27,6 +27,7 @@ pub struct Tree {
 
 #[derive(Debug)]
 struct Message {
+    name: Box<str>,
     fields: Vec<Field>,
     /// Numbers with their places, sorted.
     places: Vec<(u32, usize)>,
@@ -92,6 +93,23 @@ impl Tree {
         self.message(0, bytes, 0)
     }
 
+    /// The fields that a sink will see.
+    pub fn shape(&self) -> trunkline_sdk::Shape {
+        let message = &self.messages[0];
+        trunkline_sdk::Shape {
+            name: message.name.to_string(),
+            fields: message
+                .fields
+                .iter()
+                .map(|field| trunkline_sdk::Field {
+                    name: field.name.to_string(),
+                    scalar: matches!(field.shape, Shape::One { .. })
+                        && !matches!(field.kind, Leaf::Message(_) | Leaf::Money),
+                })
+                .collect(),
+        }
+    }
+
     fn message<'a>(&'a self, place: usize, bytes: &'a [u8], depth: u8) -> Result<Value<'a>, Broken> {
         if depth >= MAX_DEPTH {
             return Err(Broken::Group);
@@ -108,6 +126,9 @@ impl Tree {
         for (field, slot) in message.fields.iter().zip(slots) {
             let value = match slot {
                 Slot::Unset => field.default(),
+                Slot::Value(Value::Object(entries)) if field.shape == Shape::Map => {
+                    Value::Object(once(entries))
+                }
                 Slot::Value(value) => value,
                 Slot::Chunks(Cow::Borrowed(bytes)) => self.chunk(field, bytes, depth)?,
                 Slot::Chunks(Cow::Owned(bytes)) => self.chunk(field, &bytes, depth)?.into_owned(),
@@ -289,7 +310,11 @@ impl Message {
             .map(|(at, field)| (field.number(), at))
             .collect();
         places.sort_unstable();
-        Self { places, fields }
+        Self {
+            name: message.full_name().into(),
+            places,
+            fields,
+        }
     }
 
     #[inline]
@@ -417,6 +442,20 @@ fn double<'a>(number: f64) -> Value<'a> {
     } else {
         "-Infinity"
     }))
+}
+
+/// Each name once, with the last value that came under it.
+fn once<'a>(entries: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Value<'a>)> {
+    let mut places = HashMap::with_capacity(entries.len());
+    let mut kept: Vec<(Cow<'a, str>, Value<'a>)> = Vec::with_capacity(entries.len());
+    for (name, value) in entries {
+        let place = *places.entry(name.clone()).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some((_, earlier)) => *earlier = value,
+            None => kept.push((name, value)),
+        }
+    }
+    kept
 }
 
 /// The varints of the fields 1 to 3.

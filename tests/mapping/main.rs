@@ -6,6 +6,7 @@ mod hostile;
 mod oracle;
 mod predicate;
 mod translate;
+mod tree;
 
 use std::sync::LazyLock;
 
@@ -103,4 +104,29 @@ fn encoded(name: &str, text: &str) -> Vec<u8> {
     DynamicMessage::deserialize(kind(name), &mut reader)
         .expect("the tests' messages fit their types")
         .encode_to_vec()
+}
+
+#[test]
+fn what_is_compiled_is_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Predicate>();
+    shared::<Mapping>();
+    shared::<trunkline::mapping::Split>();
+    shared::<trunkline::canonical::Tree>();
+}
+
+#[test]
+fn every_function_has_a_doc_and_a_signature() {
+    for function in trunkline::mapping::functions::all() {
+        assert!(
+            !function.doc.is_empty() && !function.doc.ends_with('.'),
+            "{}",
+            function.name
+        );
+        assert!(function.signature().contains(function.name));
+        assert!(
+            function.takes.len() <= 3,
+            "the evaluator makes room for three arguments"
+        );
+    }
 }

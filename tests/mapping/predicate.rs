@@ -37,7 +37,7 @@ fn fields_of_every_kind_are_read_from_the_bytes() {
         "has(this.cage) && !has(this.host) && !has(this.free) && this.?cage.hasValue()",
         "this.born < timestamp('2026-06-01T00:00:00Z') && this.nap == duration('1m30s')",
         "this.born - this.nap < this.born",
-        "attributes.source == 'zoo' && has(attributes.key) && !has(attributes.subject)",
+        "attributes.source == 'zoo' && has(attributes.key) && !has(attributes.subject) && attributes['source'] == 'zoo'",
         "!has(this.int64) && this.int64 == 0 && !has(this.weights) && has(this.packed) && has(this.counts)",
         "this.cubs.map(c, c.int32).sum() == 4 && this.cubs.exists_one(c, c.int32 == 3)",
         "this.mother == this.mother && this.mother != this.host",

@@ -8,7 +8,7 @@ use crate::{
     mapping::{
         field::Field,
         plan::{Key, Node},
-        syntax::{Expr, ExprKind},
+        syntax::{Expr, ExprKind, Literal},
         types::Type,
         value::Val,
     },
@@ -238,6 +238,11 @@ impl Checker<'_> {
     }
 
     pub(super) fn index(&mut self, expr: &Expr, operand: &Expr, index: &Expr, optional: bool) -> Typed {
+        // `attributes["x-shop"]`: a name that is no word.
+        if let (true, ExprKind::Literal(Literal::Text(name))) = (self.is_attributes(operand), &index.kind) {
+            let ask = if optional { Ask::Optional } else { Ask::Value };
+            return self.attribute(expr, name, ask);
+        }
         let of = self.check(operand, None);
         let (ty, optional) = match of.ty {
             Type::Optional(inner) => (*inner, true),

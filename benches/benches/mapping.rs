@@ -180,7 +180,7 @@ fn main() {
             Box::new(|| {
                 drop(black_box(trunkline_formats::json::read(black_box(
                     JSON.as_bytes(),
-                ))))
+                ))));
             }),
         ),
         (
@@ -188,7 +188,7 @@ fn main() {
             Box::new(|| {
                 drop(black_box(
                     mapping.run(Input::Record(black_box(&record)), &NoFacts),
-                ))
+                ));
             }),
         ),
     ]);
