@@ -13,7 +13,7 @@ use super::{
     failure::{Budget, Failure},
     functions::{self, Amount, encode_money},
     operators::{arithmetic, compare, negate, order},
-    parts::{contains, element, items, member, optional_member},
+    parts::{contains, element, items, keyed, optional_member},
     plan::{Evaluated, Key, Loop, LoopKind, Node},
     source::Span,
     value::{Blob, Text, Val},
@@ -318,11 +318,11 @@ impl<'a> Run<'a> {
 
     fn find_key(&mut self, key: &'a Key) -> Result<Option<Val<'a>>, Box<Failure>> {
         let found = match &key.of {
-            Node::This => member(&self.input, &key.name, &mut self.budget),
-            Node::Local(slot) => member(&self.locals[*slot], &key.name, &mut self.budget),
+            Node::This => keyed(&self.input, key, &mut self.budget),
+            Node::Local(slot) => keyed(&self.locals[*slot], key, &mut self.budget),
             other => {
                 let of = self.evaluate(other)?;
-                member(&of, &key.name, &mut self.budget)
+                keyed(&of, key, &mut self.budget)
             }
         };
         found.map_err(|failure| failure.at(key.at))

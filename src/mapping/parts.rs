@@ -1,12 +1,15 @@
 //! The parts of lists, maps and objects, whichever way they came: from a record, from encoded bytes, from the
 //! expression itself.
 
+use std::sync::atomic::Ordering;
+
 use trunkline_sdk::Value;
 
 use super::{
     failure::{Budget, Failure},
     functions::{self, Number},
     operators::equal,
+    plan::Key,
     value::{Text, Val},
 };
 
@@ -35,6 +38,29 @@ pub(super) fn member<'a>(
         }
         other => Err(Failure::new(format!("{} has no `{name}`", other.kind()))),
     }
+}
+
+/// The member that a step of the plan reads: it is looked for first where it stood in the record before.
+#[inline]
+pub(super) fn keyed<'a>(
+    of: &Val<'a>,
+    key: &Key,
+    budget: &mut Budget,
+) -> Result<Option<Val<'a>>, Box<Failure>> {
+    let Val::Record(Value::Object(fields)) = of else {
+        return member(of, &key.name, budget);
+    };
+    if let Some((name, value)) = fields.get(key.last.load(Ordering::Relaxed))
+        && *name == *key.name
+    {
+        return Ok(Some(Val::record(value)));
+    }
+    budget.steps(fields.len() / 32)?;
+    let Some(at) = fields.iter().position(|(name, _)| *name == *key.name) else {
+        return Ok(None);
+    };
+    key.last.store(at, Ordering::Relaxed);
+    Ok(Some(Val::record(&fields[at].1)))
 }
 
 /// The same, where nothing may be there to have it.

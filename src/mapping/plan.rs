@@ -1,7 +1,7 @@
 //! A checked expression, ready to run: names are resolved to numbers and slots, words of enums to their numbers,
 //! patterns are compiled.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use prost_reflect::{EnumDescriptor, MessageDescriptor};
 use regex::Regex;
@@ -88,6 +88,8 @@ pub(crate) enum Node {
 pub(crate) struct Key {
     pub(crate) of: Node,
     pub(crate) name: Box<str>,
+    /// Where in its object the field stood last: records of one source look alike.
+    pub(crate) last: AtomicUsize,
     /// The path as it is written.
     pub(crate) written: Box<str>,
     pub(crate) at: Span,
