@@ -47,6 +47,10 @@ pub trait Bus: Send + Sync {
     ///
     /// A refused hop comes back whole, to be tried again (its outputs keep their ids) or to be completed with
     /// another verdict; some of its outputs may be on the bus already.
+    ///
+    /// Faults: [`trunkline_sdk::Remedy::Stop`] when an output has nowhere to go, or the bus has stopped;
+    /// `Reopen` when an input went back to its queue because its subscription ended; `DeadLetter` when a body is
+    /// too large; `Wait` when the bus has no room for now.
     async fn complete(&self, hops: Vec<Hop>) -> Vec<Result<(), Refused>>;
 
     /// The state stored last under this key by a completed hop.

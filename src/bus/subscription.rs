@@ -93,6 +93,11 @@ impl Receipt {
         self.tag
     }
 
+    /// Whether its subscription was closed: then the message has gone back, and this settles nothing.
+    pub(super) fn is_closed(&self) -> bool {
+        self.line.is_closed()
+    }
+
     /// Takes the message off its queue. Only [`super::Bus::complete`] does so, after the confirm.
     pub(super) fn settle(mut self) {
         self.settled = true;
@@ -122,4 +127,8 @@ pub trait Settle: Send + Sync {
     fn settle(&self, tag: u64);
     /// The delivery goes back to its queue, as it was.
     fn abandon(&self, tag: u64);
+    /// Whether the subscription was closed, and what it had given out went back.
+    fn is_closed(&self) -> bool {
+        false
+    }
 }

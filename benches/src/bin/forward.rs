@@ -1,0 +1,327 @@
+//! What the way through the bus costs on RabbitMQ, beside the fastest forwarder that bare lapin allows.
+//!
+//! `cargo run --release -p trunkline-bench --bin forward URL [MESSAGES] [ROUNDS]`, with a vhost of its own in
+//! the URL. A round takes messages of 1 KiB from a quorum queue, publishes each to another, waits for its
+//! confirm, and acks it. Rounds alternate between the two, in one process and on one broker; the ratio is
+//! that of the medians. CPU is this process's, user and system.
+
+#![allow(clippy::print_stdout, reason = "a bench is there to print")]
+
+use std::{
+    collections::VecDeque,
+    env,
+    error::Error,
+    fs,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties, PublisherConfirm,
+    options::{
+        BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+        QueuePurgeOptions,
+    },
+    types::FieldTable,
+};
+use tokio::task::JoinSet;
+use trunkline::{
+    bus::{Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Topology, rabbitmq::RabbitBus},
+    message::{Content, Message},
+    names::{ChannelName, FlowName, MessageId, ProcessName, QueueName, TypeName},
+    store::SqliteStore,
+};
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+const TYPE: &str = "trunkline.commerce.v1.Order";
+const BODY: usize = 1024;
+const WINDOW: usize = 256;
+const PREFETCH: u16 = 512;
+/// Hops in one `complete`, and how many of these are under way.
+const BATCH: usize = 64;
+const AT_ONCE: usize = 4;
+/// Bare lapin acks so many at a time.
+const ACK_EVERY: usize = 50;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Outcome<()> {
+    let mut arguments = env::args().skip(1);
+    let url = arguments.next().ok_or("usage: forward URL [MESSAGES] [ROUNDS]")?;
+    let count: usize = arguments.next().map_or(Ok(20_000), |text| text.parse())?;
+    let rounds: usize = arguments.next().map_or(Ok(10), |text| text.parse())?;
+
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(SqliteStore::open(folder.path())?);
+    let bus = Arc::new(RabbitBus::connect(&url, &ProcessName::new("bench")?, store).await?);
+    bus.declare(&landscape()?).await?;
+    let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
+    let admin = connection.create_channel().await?;
+
+    println!("{count} messages of 1 KiB, {rounds} rounds each, quorum queues");
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    // One more than is counted: the first warms up.
+    for round in 0..=rounds {
+        for (name, series) in [("bus", &mut ours), ("lapin", &mut bare)] {
+            for queue in [input()?, output()?] {
+                admin
+                    .queue_purge(queue.as_str().into(), QueuePurgeOptions::default())
+                    .await?;
+            }
+            fill(&bus, count).await?;
+            let (began, cpu) = (Instant::now(), cpu());
+            match name {
+                "bus" => through_the_bus(&bus, count).await?,
+                _ => through_lapin(&url, count).await?,
+            }
+            let (took, cpu) = (began.elapsed(), self::cpu() - cpu);
+            let there = bus.depth(&output()?).await?.ready;
+            if there != count as u64 {
+                return Err(format!("{name}: {there} of {count} arrived").into());
+            }
+            if round > 0 {
+                series.push((
+                    count as f64 / took.as_secs_f64(),
+                    cpu.as_secs_f64() * 1e6 / count as f64,
+                ));
+            }
+        }
+    }
+    let (bus_rate, bus_cpu) = report("bus", &ours);
+    let (lapin_rate, lapin_cpu) = report("lapin", &bare);
+    println!(
+        "ratio: rate {:.2}, CPU {:.2}",
+        bus_rate / lapin_rate,
+        bus_cpu / lapin_cpu
+    );
+    bus.close().await;
+    Ok(())
+}
+
+async fn through_the_bus(bus: &Arc<RabbitBus>, count: usize) -> Outcome<()> {
+    let mut subscription = bus.subscribe(&input()?, PREFETCH).await?;
+    let (flow, to) = (FlowName::new("forward")?, channel("bench-out")?);
+    let forward = |delivery: Delivery| {
+        let message = delivery.message.derive(
+            delivery.message.id.derived(&flow, 0),
+            delivery.message.content.clone(),
+        );
+        let to = Destination::Channel(to.clone());
+        Hop::of(delivery, vec![Outgoing { to, message }])
+    };
+    let mut under_way = JoinSet::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut taken = 0;
+    while taken < count {
+        if !subscription.receive(&mut batch, BATCH).await {
+            return Err("the subscription ended".into());
+        }
+        taken += batch.len();
+        let hops: Vec<_> = batch.drain(..).map(forward).collect();
+        if under_way.len() == AT_ONCE {
+            done(under_way.join_next().await)?;
+        }
+        let bus = Arc::clone(bus);
+        under_way.spawn(async move {
+            bus.complete(hops)
+                .await
+                .into_iter()
+                .filter(Result::is_err)
+                .count()
+        });
+    }
+    while let Some(refused) = under_way.join_next().await {
+        done(Some(refused))?;
+    }
+    subscription.close().await;
+    Ok(())
+}
+
+fn done(refused: Option<Result<usize, tokio::task::JoinError>>) -> Outcome<()> {
+    match refused {
+        Some(Ok(0)) | None => Ok(()),
+        Some(Ok(refused)) => Err(format!("{refused} hops were refused").into()),
+        Some(Err(error)) => Err(error.into()),
+    }
+}
+
+type Publishing = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
+
+/// One connection for each direction, as the bus has; frames are queued by one poll of each publishing, and
+/// only the oldest is awaited; acks cover [`ACK_EVERY`] at a time.
+async fn through_lapin(url: &str, count: usize) -> Outcome<()> {
+    let consuming = Connection::connect(url, ConnectionProperties::default()).await?;
+    let publishing = Connection::connect(url, ConnectionProperties::default()).await?;
+    let consumer = consuming.create_channel().await?;
+    let publisher = Arc::new(publishing.create_channel().await?);
+    publisher.confirm_select(ConfirmSelectOptions::default()).await?;
+    consumer.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+    let queue = input()?.as_str().into();
+    let mut deliveries = consumer
+        .basic_consume(
+            queue,
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+        .await?;
+    let mut window: VecDeque<(u64, Publishing)> = VecDeque::with_capacity(WINDOW);
+    let (mut taken, mut settled) = (0, 0);
+    while settled < count {
+        while window.len() < WINDOW && taken < count {
+            // Waits for a delivery only with nothing under way.
+            let next = if window.is_empty() {
+                deliveries.next().await
+            } else {
+                match deliveries.next().now_or_never() {
+                    Some(next) => next,
+                    None => break,
+                }
+            };
+            let delivery = next.ok_or("the consumer ended")??;
+            taken += 1;
+            let channel = Arc::clone(&publisher);
+            let (tag, properties, body) = (delivery.delivery_tag, delivery.properties, delivery.data);
+            let mut sending: Publishing = Box::pin(async move { publish(&channel, &body, properties).await });
+            if let Poll::Ready(confirm) = sending.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                sending = Box::pin(async move { confirm });
+            }
+            window.push_back((tag, sending));
+        }
+        let Some((tag, sending)) = window.pop_front() else {
+            continue;
+        };
+        let confirmation = sending.await?.await?;
+        if !confirmation.is_ack() || confirmation.take_message().is_some() {
+            return Err("not confirmed".into());
+        }
+        settled += 1;
+        if settled % ACK_EVERY == 0 || settled == count {
+            consumer
+                .basic_ack(tag, BasicAckOptions { multiple: true })
+                .await?;
+        }
+    }
+    consuming.close(200, "done".into()).await?;
+    publishing.close(200, "done".into()).await?;
+    Ok(())
+}
+
+async fn publish(
+    channel: &lapin::Channel,
+    body: &[u8],
+    properties: BasicProperties,
+) -> lapin::Result<PublisherConfirm> {
+    let options = BasicPublishOptions {
+        mandatory: true,
+        immediate: false,
+    };
+    let key = "00.trunkline.commerce.v1.Order".into();
+    channel
+        .basic_publish("trunkline.bench-out".into(), key, options, body, properties)
+        .await
+}
+
+async fn fill(bus: &Arc<RabbitBus>, count: usize) -> Outcome<()> {
+    let body = bytes::Bytes::from(vec![b'x'; BODY]);
+    let mut sent = 0;
+    while sent < count {
+        let size = (count - sent).min(4 * WINDOW);
+        let hop = |number| -> Outcome<Hop> {
+            let content = Content::Canonical {
+                type_name: TypeName::new(TYPE),
+                bytes: body.clone(),
+            };
+            let id = MessageId::foreign(&format!("{number:036}")).ok_or("an id is short")?;
+            let message = Message::new(id, "/bench/fill", "2026-11-25T13:00:00Z".parse()?, content);
+            let to = Destination::Channel(channel("bench-in")?);
+            Ok(Hop {
+                inputs: Vec::new(),
+                outputs: vec![Outgoing { to, message }],
+                state: None,
+            })
+        };
+        let hops = (sent..sent + size).map(hop).collect::<Outcome<Vec<_>>>()?;
+        if let Some(refused) = bus.complete(hops).await.into_iter().find_map(Result::err) {
+            return Err(refused.fault.into());
+        }
+        sent += size;
+    }
+    Ok(())
+}
+
+fn landscape() -> Outcome<Topology> {
+    let named = |name| -> Outcome<Channel> {
+        Ok(Channel {
+            name: channel(name)?,
+            type_name: TypeName::new(TYPE),
+        })
+    };
+    let read = |name: QueueName, from| -> Outcome<Queue> {
+        Ok(Queue {
+            name,
+            channel: Some(channel(from)?),
+        })
+    };
+    Ok(Topology {
+        channels: vec![named("bench-in")?, named("bench-out")?],
+        queues: vec![read(input()?, "bench-in")?, read(output()?, "bench-out")?],
+    })
+}
+
+fn channel(name: &str) -> Outcome<ChannelName> {
+    Ok(ChannelName::new(name)?)
+}
+
+fn input() -> Outcome<QueueName> {
+    Ok(QueueName::of_subscriber(
+        &channel("bench-in")?,
+        &FlowName::new("forward")?,
+    ))
+}
+
+fn output() -> Outcome<QueueName> {
+    Ok(QueueName::of_subscriber(
+        &channel("bench-out")?,
+        &FlowName::new("sink")?,
+    ))
+}
+
+/// User and system time of this process, from the kernel's clock ticks (100 a second on Linux).
+fn cpu() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks: u64 = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<u64>().ok())
+        .sum();
+    Duration::from_millis(ticks * 10)
+}
+
+fn report(name: &str, series: &[(f64, f64)]) -> (f64, f64) {
+    let sorted = |pick: fn(&(f64, f64)) -> f64| {
+        let mut values: Vec<_> = series.iter().map(pick).collect();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let (rates, cpus) = (sorted(|round| round.0), sorted(|round| round.1));
+    let middle = rates.len() / 2;
+    println!(
+        "{name:>6}: {:>6.0} msg/s ({:.0} to {:.0}), {:>5.1} µs CPU per message ({:.1} to {:.1})",
+        rates[middle],
+        rates[0],
+        rates[rates.len() - 1],
+        cpus[middle],
+        cpus[0],
+        cpus[cpus.len() - 1],
+    );
+    (rates[middle], cpus[middle])
+}

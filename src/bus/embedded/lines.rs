@@ -1,0 +1,198 @@
+//! What the desk keeps in memory of queues, subscriptions and leases, and how it picks the next.
+//!
+//! Every message that waits is in exactly one of three conditions: behind the queue's `cursor` on disk (not
+//! yet read), leased to a subscription, or `returned`. So that memory does not grow with the backlog, only the
+//! latter two are in memory, and a returned message is given out before a new one.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use tokio::sync::mpsc;
+use trunkline_sdk::{Fault, Remedy};
+
+use super::store::{Counts, StoredQueue};
+use crate::bus::{Delivery, Settle};
+
+/// How many messages are read at a time.
+const BATCH: usize = 256;
+
+/// All of it.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) numbers: HashMap<String, u16>,
+    pub(super) queues: HashMap<u16, Line>,
+    pub(super) subscribers: HashMap<u64, Subscriber>,
+    pub(super) leases: HashMap<u64, Lease>,
+    /// The queues at which there may be something to do.
+    pub(super) hot: VecDeque<u16>,
+    /// Ways to subscriptions that are over; dropped outside the lock, for a delivery may be in them.
+    pub(super) gone: Vec<mpsc::Sender<Delivery>>,
+    /// Why no more is given out: what, and how to mend it.
+    pub(super) ended: Option<(String, Option<String>)>,
+}
+
+/// A queue.
+pub(super) struct Line {
+    pub(super) counts: Counts,
+    /// Whether a channel leads to it.
+    pub(super) bound: bool,
+    /// The last place that was read.
+    pub(super) cursor: i64,
+    /// The last place that was filled.
+    pub(super) end: i64,
+    /// The place up to which it is stored that messages may have been given out.
+    pub(super) mark: i64,
+    /// The mark as it was found: what stands before it may have been given out by an earlier process.
+    pub(super) old: i64,
+    pub(super) returned: BTreeSet<i64>,
+    pub(super) leased: u64,
+    pub(super) subscribers: VecDeque<u64>,
+    pub(super) hot: bool,
+    pub(super) raising: bool,
+}
+
+/// A subscription.
+pub(super) struct Subscriber {
+    pub(super) queue: u16,
+    pub(super) room: usize,
+    pub(super) deliveries: mpsc::Sender<Delivery>,
+    pub(super) line: Arc<dyn Settle>,
+}
+
+/// A message in somebody's hands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lease {
+    pub(super) queue: u16,
+    pub(super) place: i64,
+    pub(super) subscriber: u64,
+}
+
+/// What the reader is to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Read these places and what stands behind `after`, up to `until`, at most `limit` in all.
+    Read {
+        queue: u16,
+        returned: Vec<i64>,
+        after: i64,
+        until: i64,
+        limit: usize,
+    },
+    /// Have the mark of this queue raised.
+    Raise(u16),
+    /// Stop.
+    End,
+}
+
+impl Line {
+    /// A queue as it was found.
+    pub(super) fn new(queue: &StoredQueue) -> Self {
+        Self {
+            counts: queue.counts,
+            bound: queue.channel.is_some(),
+            cursor: 0,
+            end: queue.last,
+            mark: queue.given,
+            old: queue.given,
+            returned: BTreeSet::new(),
+            leased: 0,
+            subscribers: VecDeque::new(),
+            hot: false,
+            raising: false,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn line(&mut self, queue: u16) -> &mut Line {
+        self.queues
+            .get_mut(&queue)
+            .expect("queues are added before they are numbered, and never taken away")
+    }
+
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        match &self.ended {
+            None => Ok(()),
+            Some((what, hint)) => Err(Fault {
+                hint: hint.clone(),
+                ..Fault::new(Remedy::Stop, what)
+            }),
+        }
+    }
+
+    /// What there is to do at a queue.
+    pub(super) fn work(&mut self, queue: u16) -> Option<Work> {
+        let room: usize = self.queues[&queue]
+            .subscribers
+            .iter()
+            .filter_map(|number| self.subscribers.get(number))
+            .map(|subscriber| subscriber.room)
+            .sum();
+        if room == 0 {
+            return None;
+        }
+        let limit = room.min(BATCH);
+        let line = self.line(queue);
+        let mut returned = Vec::new();
+        while returned.len() < limit
+            && let Some(place) = line.returned.pop_first()
+        {
+            returned.push(place);
+        }
+        let until = line.end.min(line.mark);
+        if returned.is_empty() && line.cursor >= until {
+            if line.cursor < line.end && !line.raising {
+                line.raising = true;
+                return Some(Work::Raise(queue));
+            }
+            return None;
+        }
+        Some(Work::Read {
+            queue,
+            returned,
+            after: line.cursor,
+            until,
+            limit,
+        })
+    }
+
+    pub(super) fn next_with_room(&mut self, queue: u16) -> Option<u64> {
+        for _ in 0..self.line(queue).subscribers.len() {
+            let line = self.line(queue);
+            let number = line.subscribers.pop_front()?;
+            let Some(subscriber) = self.subscribers.get(&number) else {
+                continue;
+            };
+            if subscriber.deliveries.is_closed() {
+                self.forget(number);
+                continue;
+            }
+            let has_room = subscriber.room > 0;
+            self.line(queue).subscribers.push_back(number);
+            if has_room {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    pub(super) fn release(&mut self, tag: u64) -> Option<Lease> {
+        let lease = self.leases.remove(&tag)?;
+        self.line(lease.queue).leased -= 1;
+        if let Some(subscriber) = self.subscribers.get_mut(&lease.subscriber) {
+            subscriber.room += 1;
+        }
+        Some(lease)
+    }
+
+    pub(super) fn forget(&mut self, subscriber: u64) {
+        if let Some(forgotten) = self.subscribers.remove(&subscriber) {
+            self.line(forgotten.queue)
+                .subscribers
+                .retain(|number| *number != subscriber);
+            self.gone.push(forgotten.deliveries);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What becomes of a damaged or full file, a killed process, a wrong clock.
+
+use std::fs;
+
+use tempfile::TempDir;
+use trunkline_sdk::{Body, Remedy};
+
+use super::*;
+
+#[tokio::test]
+async fn a_damaged_message_is_delivered_as_unreadable_and_can_be_parked() {
+    // given: one bit of a body, one of an envelope, an envelope that is no JSON
+    let folder = TempDir::new().unwrap();
+    let bus = opened(&folder).await;
+    publish(&bus, 4).await;
+    bus.close().await;
+    let damage = [
+        "UPDATE waiting SET body = CAST(x'06' || substr(body, 2) AS BLOB) WHERE id & 0xffff = 1",
+        "UPDATE waiting SET envelope = replace(envelope, 'm-1', 'm-9') WHERE id & 0xffff = 2",
+        "UPDATE waiting SET envelope = CAST(x'ff7b' AS TEXT) WHERE id & 0xffff = 3",
+    ];
+    for statement in damage {
+        assert_eq!(file(&folder).execute(statement, []).unwrap(), 1);
+    }
+    // when
+    let bus = opened(&folder).await;
+    let mut subscription = bus.subscribe(&queue(), 4).await.unwrap();
+    let received = receive(&mut subscription, 4).await;
+    // then
+    let unreadable: Vec<bool> = received
+        .iter()
+        .map(|delivery| delivery.unreadable.is_some())
+        .collect();
+    assert_eq!(unreadable, [true, true, true, false]);
+    for delivery in &received[..3] {
+        assert!(
+            matches!(&delivery.message.content, Content::Native(Body::Bytes { bytes, .. })
+            if bytes.len() == 1000)
+        );
+    }
+    let hops = received
+        .into_iter()
+        .map(|delivery| Hop::park(delivery, cause()))
+        .collect();
+    for result in bus.complete(hops).await {
+        result.unwrap();
+    }
+    assert_eq!(bus.parked(&queue(), 10).await.unwrap().len(), 4);
+    subscription.close().await;
+    bus.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_file_stops_the_bus_and_ends_its_subscriptions() {
+    // given
+    let folder = TempDir::new().unwrap();
+    let bus = opened(&folder).await;
+    publish(&bus, 2000).await;
+    bus.close().await;
+    let mut bytes = fs::read(Store::path(folder.path())).unwrap();
+    let middle = bytes.len() / 4..bytes.len() * 3 / 4;
+    bytes[middle].fill(0xaa);
+    fs::write(Store::path(folder.path()), bytes).unwrap();
+    // when
+    let bus = EmbeddedBus::open(folder.path()).unwrap();
+    let mut subscription = bus.subscribe(&queue(), 100).await.unwrap();
+    let mut batch = Vec::new();
+    while subscription.receive(&mut batch, 100).await {
+        for result in bus
+            .complete(
+                batch
+                    .drain(..)
+                    .map(|delivery| Hop::of(delivery, Vec::new()))
+                    .collect(),
+            )
+            .await
+        {
+            // Until the damage is found all goes well.
+            if let Err(refused) = result {
+                assert_eq!(refused.fault.remedy, Remedy::Stop);
+            }
+        }
+    }
+    // then
+    let results = bus.complete(vec![order(1, 10)]).await;
+    let refused = results.into_iter().next().unwrap().expect_err("it has stopped");
+    assert_eq!(refused.fault.remedy, Remedy::Stop);
+    assert!(refused.fault.what.contains("is damaged"), "{}", refused.fault);
+    assert!(bus.subscribe(&queue(), 1).await.is_err());
+    bus.close().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_for_now_and_loses_nothing() {
+    // given: a file that may not grow
+    let folder = TempDir::new().unwrap();
+    opened(&folder).await.close().await;
+    let lock = Lock::take(folder.path()).unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    store
+        .connection
+        .execute_batch("PRAGMA max_page_count = 100")
+        .unwrap();
+    let bus = EmbeddedBus::start(folder.path(), lock, store).unwrap();
+    // when
+    let mut accepted = 0;
+    let fault = loop {
+        match bus.complete(vec![order(accepted, 20_000)]).await.remove(0) {
+            Ok(()) => accepted += 1,
+            Err(refused) => break refused.fault,
+        }
+    };
+    // then
+    assert_eq!(fault.remedy, Remedy::Wait);
+    assert!(fault.retry_after.is_some());
+    assert!(accepted > 10);
+    let depth = bus.depth(&queue()).await.unwrap();
+    assert_eq!(depth.ready, u64::try_from(accepted).unwrap());
+    // when: what waits is taken off
+    let mut subscription = bus.subscribe(&queue(), 100).await.unwrap();
+    let received = receive(&mut subscription, accepted).await;
+    settle(&bus, received).await;
+    // then: there is room again
+    publish(&bus, 1).await;
+    settle(&bus, receive(&mut subscription, 1).await).await;
+    assert!(bus.depth(&queue()).await.unwrap().is_drained());
+    subscription.close().await;
+    bus.close().await;
+}
+
+#[tokio::test]
+async fn after_a_crash_only_what_may_have_been_given_out_counts_as_redelivered() {
+    // given: of 3000 messages a few were given out
+    let folder = TempDir::new().unwrap();
+    let bus = opened(&folder).await;
+    publish(&bus, 3000).await;
+    let mut subscription = bus.subscribe(&queue(), 10).await.unwrap();
+    let held = receive(&mut subscription, 10).await;
+    // when: the files as a killed process leaves them
+    let crashed = TempDir::new().unwrap();
+    for name in ["bus.db", "bus.db-wal"] {
+        fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    let after = opened(&crashed).await;
+    // then
+    let mut again = after.subscribe(&queue(), 3000).await.unwrap();
+    let received = receive(&mut again, 3000).await;
+    assert!(received[..10].iter().all(|delivery| delivery.redelivered));
+    assert!(received[1500..].iter().all(|delivery| !delivery.redelivered));
+    drop((held, received));
+    for (bus, subscription) in [(bus, subscription), (after, again)] {
+        subscription.close().await;
+        bus.close().await;
+    }
+}
+
+#[tokio::test]
+async fn no_delay_outlives_a_clock_that_was_set_back_by_more_than_the_longest_rung() {
+    // given: a retry that a wrong clock put ten days ahead
+    let folder = TempDir::new().unwrap();
+    let bus = opened(&folder).await;
+    publish(&bus, 1).await;
+    let mut subscription = bus.subscribe(&queue(), 1).await.unwrap();
+    let delivery = receive(&mut subscription, 1).await.remove(0);
+    for result in bus
+        .complete(vec![Hop::retry(delivery, Rung::Second1, cause())])
+        .await
+    {
+        result.unwrap();
+    }
+    subscription.close().await;
+    bus.close().await;
+    let due = "SELECT due FROM delayed";
+    let right: i64 = file(&folder).query_row(due, [], |row| row.get(0)).unwrap();
+    file(&folder)
+        .execute("UPDATE delayed SET due = ?1", [right + 864_000_000])
+        .unwrap();
+    // when
+    opened(&folder).await.close().await;
+    // then
+    let mended: i64 = file(&folder).query_row(due, [], |row| row.get(0)).unwrap();
+    assert!(mended <= right + 3_700_000, "{} ms too late", mended - right);
+}

@@ -1,0 +1,320 @@
+//! The thread that writes: all that is pending goes into one transaction, and is answered when it is durable.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc,
+        mpsc::{self as threads, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use rusqlite::params;
+use tokio::sync::{Semaphore, oneshot};
+use tracing::{error, info};
+use trunkline_sdk::Fault;
+
+use super::{
+    desk::Desk,
+    door::{self, Door, PENDING, Prepared, Request},
+    lock::Lock,
+    store::{Store, StoredQueue},
+};
+use crate::{
+    bus::{Refused, Topology},
+    recovery::Rung,
+};
+
+/// How many hops share a transaction at most, and how many bytes: a bound on the time until the first of them
+/// is answered. What one caller hands over at once stays together.
+const GROUP_HOPS: usize = 2048;
+const GROUP_BYTES: usize = 8 << 20;
+/// How long to wait before what the bus itself has to write is tried again after a full disk.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Hops of one caller with the way to answer it.
+pub(super) type Completion = (Vec<Prepared>, oneshot::Sender<Vec<Result<(), Refused>>>);
+
+/// The thread's own.
+pub(super) struct Writer {
+    pub(super) store: Store,
+    pub(super) desk: Arc<Desk>,
+    requests: threads::Receiver<Request>,
+    room: Arc<Semaphore>,
+    lock: Lock,
+    pub(super) clock: Clock,
+    pub(super) channels: HashMap<String, Channel>,
+    pub(super) queues: HashMap<String, Queue>,
+    /// The last place taken in each queue.
+    pub(super) places: HashMap<u16, i64>,
+    /// When the next delayed message is due.
+    pub(super) due: Option<i64>,
+    /// The queues whose mark is to be raised.
+    pub(super) raises: BTreeSet<u16>,
+    /// Whether what the bus itself has to write failed, and is to be tried again.
+    pub(super) failed: bool,
+}
+
+/// A channel with the queues it leads to.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) type_name: String,
+    pub(super) queues: Vec<u16>,
+}
+
+/// A queue with the channel that leads to it.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) number: u16,
+    pub(super) channel: Option<String>,
+}
+
+/// What is done in one transaction, and what comes after it.
+#[derive(Default)]
+struct Group {
+    completions: Vec<Completion>,
+    hops: usize,
+    bytes: usize,
+    barriers: Vec<oneshot::Sender<()>>,
+    then: Option<Then>,
+}
+
+enum Then {
+    Declare(Topology, oneshot::Sender<Result<(), Fault>>),
+    Close(oneshot::Sender<()>),
+}
+
+impl Writer {
+    pub(super) fn new(
+        store: Store,
+        desk: Arc<Desk>,
+        door: &Door,
+        requests: threads::Receiver<Request>,
+        lock: Lock,
+    ) -> Result<Self, Fault> {
+        let mut writer = Self {
+            clock: Clock::new(),
+            channels: HashMap::new(),
+            queues: HashMap::new(),
+            places: HashMap::new(),
+            due: None,
+            raises: BTreeSet::new(),
+            failed: false,
+            room: Arc::clone(&door.room),
+            store,
+            desk,
+            requests,
+            lock,
+        };
+        for (name, type_name) in writer.store.channels()? {
+            let queues = Vec::new();
+            writer.channels.insert(name, Channel { type_name, queues });
+        }
+        for queue in writer.store.queues()? {
+            writer.know(&queue);
+        }
+        writer.due = writer.wind_clock().map_err(|error| writer.store.fault(error))?;
+        Ok(writer)
+    }
+
+    /// Works until it is told to close, or nobody is left to tell it.
+    pub(super) fn run(mut self) {
+        let closed = loop {
+            let Some(mut group) = self.gather() else {
+                break None;
+            };
+            self.commit(std::mem::take(&mut group.completions));
+            for barrier in group.barriers {
+                // The caller may have given up waiting.
+                let _gone = barrier.send(());
+            }
+            self.checkpoint();
+            match group.then {
+                None => {}
+                Some(Then::Declare(topology, answer)) => {
+                    let _gone = answer.send(self.declare(&topology));
+                }
+                Some(Then::Close(answer)) => break Some(answer),
+            }
+        };
+        self.close();
+        if let Some(closed) = closed {
+            let _gone = closed.send(());
+        }
+    }
+
+    /// Waits for something to do, and takes all that is pending.
+    fn gather(&mut self) -> Option<Group> {
+        let mut group = Group::default();
+        let wait = self.patience();
+        let first = match wait {
+            None => self.requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(wait) => self.requests.recv_timeout(wait),
+        };
+        match first {
+            Ok(request) => self.take(request, &mut group),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+        while group.then.is_none()
+            && group.hops < GROUP_HOPS
+            && group.bytes < GROUP_BYTES
+            && let Ok(request) = self.requests.try_recv()
+        {
+            self.take(request, &mut group);
+        }
+        Some(group)
+    }
+
+    /// After the answers: it takes its time.
+    fn checkpoint(&mut self) {
+        if self.desk.has_ended() {
+            return;
+        }
+        if let Err(error) = self.store.checkpoint() {
+            self.failure(error);
+        }
+    }
+
+    /// How long it may sleep if nobody asks for anything. `None`: as long as nobody does.
+    fn patience(&self) -> Option<Duration> {
+        if self.desk.has_ended() {
+            return None;
+        }
+        let until_due = self.due.map(|due| due.saturating_sub(self.clock.now()).max(0));
+        if self.failed && (until_due == Some(0) || !self.raises.is_empty()) {
+            return Some(AGAIN);
+        }
+        // One more: a clock that is read in whole milliseconds may be just short of it.
+        until_due.map(|wait| Duration::from_millis(wait.unsigned_abs() + 1))
+    }
+
+    fn take(&mut self, request: Request, group: &mut Group) {
+        match request {
+            Request::Raise(queue) => {
+                self.raises.insert(queue);
+                return;
+            }
+            Request::Complete { hops, answer } => {
+                group.hops += hops.len();
+                group.bytes += hops
+                    .iter()
+                    .flat_map(|prepared| &prepared.sealed)
+                    .map(|sealed| sealed.body.len())
+                    .sum::<usize>();
+                group.completions.push((hops, answer));
+            }
+            Request::Barrier(answer) => group.barriers.push(answer),
+            Request::Declare { topology, answer } => group.then = Some(Then::Declare(topology, answer)),
+            Request::Close(answer) => group.then = Some(Then::Close(answer)),
+        }
+        self.room.add_permits(1);
+    }
+
+    /// A queue that exists.
+    pub(super) fn know(&mut self, queue: &StoredQueue) {
+        self.places.insert(queue.number, queue.last);
+        if let Some(channel) = queue
+            .channel
+            .as_ref()
+            .and_then(|name| self.channels.get_mut(name))
+        {
+            channel.queues.push(queue.number);
+        }
+        self.queues.insert(
+            queue.name.clone(),
+            Queue {
+                number: queue.number,
+                channel: queue.channel.clone(),
+            },
+        );
+    }
+
+    /// No delay is longer than the longest rung, whatever the wall clock was when it began.
+    fn wind_clock(&self) -> rusqlite::Result<Option<i64>> {
+        let latest = self.clock.after(Rung::Hour1.delay());
+        self.store
+            .connection
+            .execute("UPDATE delayed SET due = ?1 WHERE due > ?1", [latest])?;
+        self.store
+            .connection
+            .query_row("SELECT min(due) FROM delayed", [], |row| row.get(0))
+    }
+
+    fn close(self) {
+        self.desk
+            .end(&Fault::stop("the embedded bus was closed").hint("open it again"));
+        self.refuse_the_rest();
+        let Self {
+            store, desk, lock, ..
+        } = self;
+        // Neither is needed for what was promised: a file left as after a crash is opened like any other.
+        let tidy = || {
+            let mut set = store
+                .connection
+                .prepare("UPDATE queues SET given = ?2 WHERE number = ?1")?;
+            for (queue, mark) in desk.final_marks() {
+                set.execute(params![queue, mark])?;
+            }
+            store
+                .connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        match tidy() {
+            Ok(()) => info!("the embedded bus is closed"),
+            Err(error) => {
+                let fault = store.fault(error);
+                error!(error = %fault, "the embedded bus could not tidy up; all confirmed is safe");
+            }
+        }
+        drop(store);
+        drop(lock);
+    }
+
+    /// Answers those who asked before they could know that the bus is closed.
+    fn refuse_the_rest(&self) {
+        self.room.close();
+        while self.room.available_permits() < PENDING {
+            match self.requests.recv() {
+                Ok(Request::Complete { hops, answer }) => {
+                    let _gone = answer.send(door::refuse(hops, &self.desk));
+                }
+                Ok(Request::Raise(_)) => continue,
+                // The others take a dropped answer for what it is.
+                Ok(_) => {}
+                Err(_) => return,
+            }
+            self.room.add_permits(1);
+        }
+    }
+}
+
+/// Milliseconds since 1970 that run evenly: a jump of the wall clock moves nothing while the process runs.
+#[derive(Debug)]
+pub(super) struct Clock {
+    began: i64,
+    at: Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self {
+            began: Timestamp::now().as_millisecond(),
+            at: Instant::now(),
+        }
+    }
+
+    /// Now.
+    pub(super) fn now(&self) -> i64 {
+        self.began
+            .saturating_add(i64::try_from(self.at.elapsed().as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// So long from now.
+    pub(super) fn after(&self, delay: Duration) -> i64 {
+        // Rounded up: never early.
+        let delay = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+        self.now().saturating_add(delay).saturating_add(1)
+    }
+}

@@ -1,0 +1,219 @@
+//! What the broker must have for a landscape, as data: exchanges, queues with every argument, bindings.
+//!
+//! Every argument is spelled out, because the defaults differ between RabbitMQ 3.10 and 4.x, and the
+//! defaults of some lose messages.
+
+use lapin::{
+    ExchangeKind,
+    types::{AMQPValue, FieldTable, ShortString},
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    bus::{Destination, Topology},
+    names::{ChannelName, QueueName, TypeName},
+    recovery::Rung,
+};
+
+/// Direct; parks: routes by the work queue's name to its `.dead` queue.
+pub(super) const DEAD: &str = "trunkline.dead";
+/// Direct; brings back from the retry rungs: routes by name to the work queue.
+pub(super) const REDELIVER: &str = "trunkline.redeliver";
+
+/// A net far above what any message meets: each kill of a consumer counts against its whole prefetch.
+const DELIVERY_LIMIT: i64 = 1_000;
+/// Looking at a parked message and putting it back counts as a delivery, and behind a parked queue there is
+/// no dead-letter exchange: what reaches the limit there is dropped. So it is one that nobody reaches.
+const DELIVERY_LIMIT_OF_PARKED: i64 = 1_000_000_000;
+/// A queue that nobody reads must not fill the disk of all the others; a full one refuses (`reject-publish`).
+const MAX_BYTES: i64 = 4 << 30;
+const MAX_BYTES_OF_RUNG: i64 = 16 << 30;
+const GROUP_SIZE: i64 = 3;
+
+/// What has to exist.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Piece {
+    Exchange {
+        name: String,
+        kind: ExchangeKind,
+    },
+    Queue {
+        name: String,
+        arguments: FieldTable,
+    },
+    Binding {
+        queue: String,
+        exchange: String,
+        key: String,
+    },
+}
+
+/// The exchange of a channel: `trunkline.<channel>`, topic.
+pub(super) fn channel_exchange(channel: &ChannelName) -> String {
+    format!("trunkline.{channel}")
+}
+
+/// Exchange (fanout) and queue of a retry delay, for the whole landscape: `trunkline.retry.<delay>`.
+pub(super) fn rung(rung: Rung) -> String {
+    format!("trunkline.retry.{}", rung.word())
+}
+
+/// Where a message is published: exchange and routing key.
+pub(super) fn route(to: &Destination, type_name: Option<&TypeName>, key: Option<&str>) -> (String, String) {
+    match to {
+        Destination::Channel(channel) => (channel_exchange(channel), routing_key(type_name, key)),
+        // The key outlives the rung's dead-lettering, and names the queue to come back to.
+        Destination::Retry { queue, after, .. } => (rung(*after), queue.to_string()),
+        Destination::Parked { queue, .. } => (DEAD.to_owned(), queue.to_string()),
+    }
+}
+
+/// `<bucket>.<type>`; the bucket is `00` to `63`, the same for all messages with the same key, and `any` for those
+/// without. SHA-256, because every language has it: others who publish compute the same.
+fn routing_key(type_name: Option<&TypeName>, key: Option<&str>) -> String {
+    let type_name = type_name.map_or("native", TypeName::as_str);
+    match key {
+        Some(key) => format!("{:02}.{type_name}", Sha256::digest(key)[0] % 64),
+        None => format!("any.{type_name}"),
+    }
+}
+
+/// All pieces of a landscape, in the order in which they can be made.
+pub(super) fn pieces(topology: &Topology) -> Vec<Piece> {
+    let exchange = |name: &str, kind| Piece::Exchange {
+        name: name.to_owned(),
+        kind,
+    };
+    let mut pieces = vec![
+        exchange(DEAD, ExchangeKind::Direct),
+        exchange(REDELIVER, ExchangeKind::Direct),
+    ];
+    for delay in Rung::ALL {
+        let name = rung(delay);
+        pieces.push(exchange(&name, ExchangeKind::Fanout));
+        pieces.push(Piece::Queue {
+            name: name.clone(),
+            arguments: rung_arguments(delay),
+        });
+        pieces.push(Piece::Binding {
+            queue: name.clone(),
+            exchange: name,
+            key: String::new(),
+        });
+    }
+    for channel in &topology.channels {
+        pieces.push(exchange(&channel_exchange(&channel.name), ExchangeKind::Topic));
+    }
+    for queue in &topology.queues {
+        let name = queue.name.to_string();
+        let bound = |exchange: &str, queue: &str, key: &str| Piece::Binding {
+            queue: queue.to_owned(),
+            exchange: exchange.to_owned(),
+            key: key.to_owned(),
+        };
+        let parked = queue.name.parked();
+        pieces.push(Piece::Queue {
+            name: parked.clone(),
+            arguments: parked_arguments(),
+        });
+        pieces.push(bound(DEAD, &parked, &name));
+        if let Some(channel) = &queue.channel {
+            pieces.push(Piece::Queue {
+                name: name.clone(),
+                arguments: work_arguments(&queue.name),
+            });
+            pieces.push(bound(REDELIVER, &name, &name));
+            // Last: from here on it receives, and by now what it receives has every way out.
+            pieces.push(bound(&channel_exchange(channel), &name, "#"));
+        }
+    }
+    pieces
+}
+
+fn work_arguments(queue: &QueueName) -> FieldTable {
+    table([
+        ("x-delivery-limit", DELIVERY_LIMIT.into()),
+        ("x-dead-letter-exchange", text(DEAD)),
+        ("x-dead-letter-routing-key", text(queue.as_str())),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-max-length-bytes", MAX_BYTES.into()),
+    ])
+}
+
+fn parked_arguments() -> FieldTable {
+    table([
+        ("x-delivery-limit", DELIVERY_LIMIT_OF_PARKED.into()),
+        ("x-max-length-bytes", MAX_BYTES.into()),
+    ])
+}
+
+fn rung_arguments(rung: Rung) -> FieldTable {
+    let milliseconds = i64::try_from(rung.delay().as_millis()).expect("the longest rung is an hour");
+    table([
+        ("x-message-ttl", milliseconds.into()),
+        ("x-dead-letter-exchange", text(REDELIVER)),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-max-length-bytes", MAX_BYTES_OF_RUNG.into()),
+    ])
+}
+
+/// What all our queues have in common, and these.
+fn table(more: impl IntoIterator<Item = (&'static str, AMQPValue)>) -> FieldTable {
+    let mut table = FieldTable::default();
+    let common = [
+        ("x-queue-type", text("quorum")),
+        ("x-quorum-initial-group-size", GROUP_SIZE.into()),
+        ("x-queue-leader-locator", text("balanced")),
+        ("x-overflow", text("reject-publish")),
+    ];
+    for (name, value) in common.into_iter().chain(more) {
+        table.insert(ShortString::from(name), value);
+    }
+    table
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bus, names::FlowName};
+
+    #[test]
+    fn one_key_always_has_the_same_bucket_and_no_key_has_none() {
+        let order = TypeName::new("trunkline.commerce.v1.Order");
+        // A change of this value would send a key's messages to another partition while old ones wait.
+        assert_eq!(
+            routing_key(Some(&order), Some("1001")),
+            "62.trunkline.commerce.v1.Order"
+        );
+        assert_eq!(routing_key(Some(&order), None), "any.trunkline.commerce.v1.Order");
+        assert_eq!(routing_key(None, None), "any.native");
+    }
+
+    #[test]
+    fn a_queue_is_bound_to_its_channel_only_when_all_else_is_there() {
+        let (channel, flow) = (
+            ChannelName::new("orders").unwrap(),
+            FlowName::new("stock").unwrap(),
+        );
+        let pieces = pieces(&Topology {
+            channels: vec![bus::Channel {
+                name: channel.clone(),
+                type_name: TypeName::new("t"),
+            }],
+            queues: vec![bus::Queue {
+                name: QueueName::of_subscriber(&channel, &flow),
+                channel: Some(channel),
+            }],
+        });
+        let last = Piece::Binding {
+            queue: "orders.stock".to_owned(),
+            exchange: "trunkline.orders".to_owned(),
+            key: "#".to_owned(),
+        };
+        assert_eq!(pieces.last(), Some(&last));
+    }
+}

@@ -1,0 +1,22 @@
+//! What a process remembers between two runs.
+
+mod sqlite;
+
+use bytes::Bytes;
+use trunkline_sdk::Fault;
+
+pub use sqlite::SqliteStore;
+
+use crate::bus::StateKey;
+
+/// Where the positions of sources are kept when the bus cannot keep them in its own transaction.
+///
+/// Both calls block until the disk has answered, so they are made off the async threads.
+pub trait StateStore: Send + Sync {
+    /// What was saved last under this key.
+    fn load(&self, key: &StateKey) -> Result<Option<Bytes>, Fault>;
+
+    /// Saves all of these or none, durably: they outlive a power cut right after. A key that stands here
+    /// twice has its last value.
+    fn save(&self, states: &[(StateKey, Bytes)]) -> Result<(), Fault>;
+}

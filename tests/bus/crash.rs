@@ -1,0 +1,194 @@
+//! A process killed in the middle of its work.
+//!
+//! The child is this test program itself, started for its test `child` with the address and the work in its
+//! environment; it writes what was confirmed to it, line by line, and is killed without warning.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Write},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout};
+use trunkline::{
+    bus::{Bus, Hop},
+    names::QueueName,
+};
+
+use crate::{
+    scene::{
+        PATIENCE, billing, from_source, ids, landscape, log, opened, order, orders, publish, receive, settle,
+        subscribe, to,
+    },
+    subject::Subject,
+};
+
+const ADDRESS: &str = "TRUNKLINE_BUS_SUITE_ADDRESS";
+const WORK: &str = "TRUNKLINE_BUS_SUITE_WORK";
+/// The work of forwarding; any other word is a round of publishing.
+const FORWARD: &str = "forward";
+/// What stands before an id in the child's output, among what the test program writes.
+const CONFIRMED: &str = "confirmed ";
+
+pub(crate) async fn what_a_killed_process_had_confirmed_is_there<S: Subject>() {
+    // given
+    let (place, bus) = opened::<S>().await;
+    bus.close().await;
+    drop(bus);
+    // when: killed at three moments
+    let mut confirmed = BTreeSet::new();
+    for (round, lines) in [("first", 40), ("second", 130), ("third", 300)] {
+        let told = kill_after(start::<S>(&place, round), lines);
+        assert!(told.len() >= lines);
+        confirmed.extend(told);
+    }
+    // then: all that was told is there, perhaps more: a confirm may not have been written down
+    let bus = place.open().await;
+    let there = all_in(&*bus, &log()).await;
+    let lost: Vec<_> = confirmed.difference(&there).collect();
+    assert!(lost.is_empty(), "confirmed and lost: {lost:?}");
+    bus.close().await;
+}
+
+pub(crate) async fn a_process_killed_while_forwarding_loses_nothing<S: Subject>() {
+    // given
+    let (place, bus) = opened::<S>().await;
+    let inputs = orders("m", 5000);
+    publish(&*bus, "orders", inputs.clone()).await;
+    bus.close().await;
+    drop(bus);
+    // when
+    kill_after(start::<S>(&place, FORWARD), 300);
+    // then: each is still there, or what came of it is
+    let bus = place.open().await;
+    bus.declare(&landscape()).await.expect("it is as it was");
+    let outputs = all_in(&*bus, &log()).await;
+    let left = all_in(&*bus, &billing()).await;
+    assert!(!left.is_empty(), "it was killed in the middle");
+    let lost: Vec<_> = ids(&inputs)
+        .into_iter()
+        .filter(|id| !left.contains(id) && !outputs.contains(&forwarded(id)))
+        .collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+    bus.close().await;
+}
+
+/// What the child does.
+pub(crate) async fn child<S: Subject>() {
+    let address = std::env::var(ADDRESS).expect("only the crash sentences start this");
+    let bus = S::open_at(&address).await;
+    bus.declare(&landscape()).await.expect("it is as it was");
+    match std::env::var(WORK).expect("they say what to do").as_str() {
+        FORWARD => forward_for_ever(&*bus).await,
+        round => publish_for_ever(&*bus, round).await,
+    }
+}
+
+async fn publish_for_ever(bus: &dyn Bus, round: &str) {
+    for batch in 0.. {
+        let messages = orders(&format!("{round}-{batch}"), 10);
+        let names: Vec<_> = messages
+            .iter()
+            .map(|message| message.id.as_str().to_owned())
+            .collect();
+        let hops = messages
+            .into_iter()
+            .map(|message| from_source(vec![to("audit", message)]))
+            .collect();
+        write_confirmed(names.into_iter().zip(bus.complete(hops).await));
+    }
+}
+
+async fn forward_for_ever(bus: &dyn Bus) {
+    let mut subscription = subscribe(bus, &billing(), 20).await;
+    loop {
+        let batch = receive(&mut subscription, 10).await;
+        let names: Vec<_> = batch
+            .iter()
+            .map(|delivery| delivery.message.id.as_str().to_owned())
+            .collect();
+        let hops = batch
+            .into_iter()
+            .map(|delivery| {
+                let output = to("audit", order(&forwarded(delivery.message.id.as_str())));
+                Hop::of(delivery, vec![output])
+            })
+            .collect();
+        write_confirmed(names.into_iter().zip(bus.complete(hops).await));
+    }
+}
+
+fn forwarded(id: &str) -> String {
+    format!("out-of-{id}")
+}
+
+fn write_confirmed<E: std::fmt::Debug>(results: impl Iterator<Item = (String, Result<(), E>)>) {
+    let mut out = std::io::stdout().lock();
+    for (name, result) in results {
+        result.expect("it is confirmed");
+        writeln!(out, "{CONFIRMED}{name}").expect("the parent reads");
+    }
+    out.flush().expect("the parent reads");
+}
+
+fn start<S: Subject>(place: &S, work: &str) -> Child {
+    let this = std::env::current_exe().expect("the path of this program");
+    Command::new(this)
+        .args(["--exact", "--ignored", "--nocapture"])
+        .arg(format!("{}::child", S::ENGINE))
+        .env(ADDRESS, place.address())
+        .env(WORK, work)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the child starts")
+}
+
+/// Kills the child (SIGKILL) when it has written this many lines; gives all the ids it wrote before it died.
+fn kill_after(mut child: Child, lines: usize) -> BTreeSet<String> {
+    let mut out = BufReader::new(child.stdout.take().expect("its output is piped"));
+    let mut confirmed = BTreeSet::new();
+    let mut alive = true;
+    let mut line = String::new();
+    loop {
+        line.clear();
+        out.read_line(&mut line).expect("the pipe is read");
+        // A line without an end was cut short by the kill, or there is none.
+        let Some(whole) = line.strip_suffix('\n') else {
+            break;
+        };
+        if let Some((_, id)) = whole.split_once(CONFIRMED) {
+            confirmed.insert(id.to_owned());
+        }
+        if alive && confirmed.len() >= lines {
+            child.kill().expect("it is still running");
+            alive = false;
+        }
+    }
+    let status = child.wait().expect("it has ended");
+    assert!(!alive, "the child ended by itself: {status}");
+    confirmed
+}
+
+/// Everything a queue holds.
+async fn all_in(bus: &dyn Bus, queue: &QueueName) -> BTreeSet<String> {
+    let mut subscription = subscribe(bus, queue, 100).await;
+    let mut found = BTreeSet::new();
+    let mut batch = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    while !bus.depth(queue).await.expect("it is there").is_drained() {
+        assert!(Instant::now() < deadline, "`{queue}` is never drained");
+        // What is expected is not known: it may be that the counters only lag behind.
+        let moment = Duration::from_millis(50);
+        let _nothing_came = timeout(moment, subscription.receive(&mut batch, 100)).await;
+        found.extend(
+            batch
+                .iter()
+                .map(|delivery| delivery.message.id.as_str().to_owned()),
+        );
+        settle(bus, std::mem::take(&mut batch)).await;
+    }
+    subscription.close().await;
+    found
+}

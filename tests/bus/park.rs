@@ -1,0 +1,128 @@
+//! What waits for a person.
+
+use bytes::Bytes;
+use trunkline::{
+    bus::{Bus, Destination, Hop, Outgoing, Parked},
+    message::Content,
+    names::QueueName,
+    recovery::Rung,
+};
+use trunkline_sdk::Body;
+
+use crate::{
+    scene::{
+        assert_empty, billing, cause, complete, from_source, inbound, opened, order, orders, publish,
+        receive, receive_one, reopened, subscribe,
+    },
+    subject::Subject,
+};
+
+async fn parked(bus: &dyn Bus, queue: &QueueName) -> Vec<Parked> {
+    bus.parked(queue, 100).await.expect("they can be read")
+}
+
+pub(crate) async fn a_parked_message_keeps_content_attributes_attempts_and_cause<S: Subject>() {
+    // given
+    let (_place, bus) = opened::<S>().await;
+    let mut message = order("m");
+    message.key = Some("1001".into());
+    message.subject = Some("orders/create".into());
+    publish(&*bus, "orders", [message.clone()]).await;
+    let mut subscription = subscribe(&*bus, &billing(), 1).await;
+    let first = receive_one(&mut subscription).await;
+    complete(&*bus, Hop::retry(first, Rung::Second1, cause()))
+        .await
+        .expect("it waits");
+    let second = receive_one(&mut subscription).await;
+    // when
+    complete(&*bus, Hop::park(second, cause()))
+        .await
+        .expect("it is parked");
+    // then
+    let found = parked(&*bus, &billing()).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].message, message);
+    assert_eq!(found[0].attempt, 2);
+    assert_eq!(found[0].cause, Some(cause()));
+    subscription.close().await;
+    bus.close().await;
+}
+
+pub(crate) async fn parked_messages_are_no_longer_delivered<S: Subject>() {
+    // given
+    let (place, bus) = opened::<S>().await;
+    publish(&*bus, "orders", orders("m", 3)).await;
+    let mut subscription = subscribe(&*bus, &billing(), 3).await;
+    // when
+    for delivery in receive(&mut subscription, 3).await {
+        complete(&*bus, Hop::park(delivery, cause()))
+            .await
+            .expect("it is parked");
+    }
+    subscription.close().await;
+    // then
+    assert_empty(&*bus, "orders", &billing()).await;
+    let bus = reopened(&place, bus).await;
+    assert_empty(&*bus, "orders", &billing()).await;
+    bus.close().await;
+}
+
+pub(crate) async fn parked_messages_are_listed_oldest_first_and_outlive_reopening<S: Subject>() {
+    // given
+    let (place, bus) = opened::<S>().await;
+    publish(&*bus, "orders", orders("m", 5)).await;
+    let mut subscription = subscribe(&*bus, &billing(), 5).await;
+    let mut in_order = Vec::new();
+    for delivery in receive(&mut subscription, 5).await {
+        in_order.push(delivery.message.clone());
+        complete(&*bus, Hop::park(delivery, cause()))
+            .await
+            .expect("it is parked");
+    }
+    subscription.close().await;
+    // when
+    let bus = reopened(&place, bus).await;
+    // then: reading them takes nothing away
+    for _ in 0..2 {
+        let found: Vec<_> = parked(&*bus, &billing())
+            .await
+            .into_iter()
+            .map(|parked| parked.message)
+            .collect();
+        assert_eq!(found, in_order);
+    }
+    let oldest = bus.parked(&billing(), 2).await.expect("they can be read");
+    assert_eq!(oldest.len(), 2);
+    assert_eq!(oldest[1].message, in_order[1]);
+    assert_eq!(bus.depth(&billing()).await.expect("it is there").parked, 5);
+    bus.close().await;
+}
+
+pub(crate) async fn a_source_parks_what_it_cannot_map<S: Subject>() {
+    // given: a record that never became a message
+    let (_place, bus) = opened::<S>().await;
+    let mut record = order("raw");
+    record.content = Content::Native(Body::Bytes {
+        content_type: "application/json".to_owned(),
+        bytes: Bytes::from_static(b"{\"id\": 17"),
+    });
+    let to = Destination::Parked {
+        queue: inbound(),
+        attempt: 1,
+        cause: cause(),
+    };
+    // when
+    let output = Outgoing {
+        to,
+        message: record.clone(),
+    };
+    complete(&*bus, from_source(vec![output]))
+        .await
+        .expect("it is parked");
+    // then
+    let found = parked(&*bus, &inbound()).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((&found[0].message, found[0].attempt), (&record, 1));
+    assert_eq!(found[0].cause, Some(cause()));
+    bus.close().await;
+}

@@ -1,0 +1,14 @@
+//! What only RabbitMQ can do to us: outages, strangers on our queues, a broker that is set up otherwise.
+//!
+//! The promises of every bus are in `tests/bus`.
+
+#![allow(clippy::unwrap_used, reason = "what fails to unwrap here fails its test")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod outage;
+mod scene;
+mod setup;
+mod strangers;
+mod window;
