@@ -375,16 +375,16 @@ mod tests {
         type Break = fn(&mut Envelope);
         let cases: [(&str, Break); 9] = [
             ("`cloudEvents_time` is no time", |envelope| {
-                envelope.set(TIME, "yesterday")
+                envelope.set(TIME, "yesterday");
             }),
             ("`cloudEvents_expirytime` is no time", |envelope| {
-                envelope.set(EXPIRES_AT, "1")
+                envelope.set(EXPIRES_AT, "1");
             }),
             ("behind the year 9999", |envelope| {
-                envelope.timestamp = Some(1_764_000_000_000)
+                envelope.timestamp = Some(1_764_000_000_000);
             }),
             ("encoded as `gzip`", |envelope| {
-                envelope.content_encoding = Some("gzip".to_owned())
+                envelope.content_encoding = Some("gzip".to_owned());
             }),
             ("no `message_id`", |envelope| envelope.message_id = None),
             ("no `message_id`", |envelope| {
