@@ -16,10 +16,17 @@ pub(crate) fn blocks() -> Vec<Block> {
     let mut lines = readme.lines();
     while let Some(line) = lines.next() {
         if line.starts_with("```") {
-            let mark = before.strip_prefix("<!-- test: ").and_then(|mark| mark.strip_suffix(" -->"));
-            let mark = mark.unwrap_or_else(|| panic!("a block without a mark, behind the line\n{before}")).to_owned();
-            let text: String =
-                lines.by_ref().take_while(|line| *line != "```").flat_map(|line| [line, "\n"]).collect();
+            let mark = before
+                .strip_prefix("<!-- test: ")
+                .and_then(|mark| mark.strip_suffix(" -->"));
+            let mark = mark
+                .unwrap_or_else(|| panic!("a block without a mark, behind the line\n{before}"))
+                .to_owned();
+            let text: String = lines
+                .by_ref()
+                .take_while(|line| *line != "```")
+                .flat_map(|line| [line, "\n"])
+                .collect();
             blocks.push(Block { mark, text });
         }
         before = line;
