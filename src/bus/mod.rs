@@ -8,6 +8,7 @@
 //!
 //! Not promised: that a message comes only once (receivers know its id), nor order across a queue.
 
+mod difference;
 pub mod embedded;
 pub mod envelope;
 pub mod rabbitmq;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use trunkline_sdk::Fault;
 
+pub use difference::{Difference, DifferenceKind};
 pub use subscription::{Delivery, Receipt, Settle, Subscription};
 pub use topology::{Channel, Queue, Topology};
 

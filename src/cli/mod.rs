@@ -6,6 +6,7 @@ mod check;
 mod dead_letters;
 mod demo;
 mod run;
+mod topology;
 
 use std::{
     path::{Path, PathBuf},
@@ -39,6 +40,9 @@ enum Command {
     /// The messages that wait for a person
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// What the landscape needs on its bus: exchanges, queues, users
+    #[command(subcommand)]
+    Topology(topology::Topology),
 }
 
 /// A landscape, named on the command line.
@@ -90,6 +94,7 @@ pub fn main() -> ExitCode {
             Command::Check(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
+            Command::Topology(command) => command.run().await,
         }
     });
     // A task that blocks must not keep the process from ending.

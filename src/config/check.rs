@@ -146,7 +146,13 @@ impl Checker<'_, '_> {
         }
         let target = self.to(feed.as_ref());
         let retry = self.retry();
+        let mut sends = Vec::new();
         for (channel, place) in std::mem::take(&mut self.scope.routed) {
+            sends.extend(
+                ChannelName::new(&channel)
+                    .ok()
+                    .filter(|name| !sends.contains(name)),
+            );
             self.uses.published.entry(channel).or_insert(place);
         }
         if self.scope.problems.len() > before {
@@ -157,6 +163,7 @@ impl Checker<'_, '_> {
             feed: feed?,
             steps: Steps::new(steps),
             target: target?,
+            sends,
             retry,
         })
     }

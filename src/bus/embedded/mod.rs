@@ -18,6 +18,7 @@
 mod commit;
 mod declare;
 mod desk;
+mod difference;
 mod door;
 mod lines;
 mod lock;
@@ -45,6 +46,7 @@ use tokio::{
 use tracing::info;
 use trunkline_sdk::Fault;
 
+pub use self::difference::differences;
 use self::{
     desk::Desk,
     door::{Door, Prepared, Request},

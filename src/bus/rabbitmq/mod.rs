@@ -8,12 +8,16 @@
 //! Needs RabbitMQ 3.10 or later. The exchanges and queues are in `topology.rs`.
 
 mod address;
+mod compare;
 mod consumer;
 mod declare;
 mod faults;
+mod inspector;
+mod inventory;
 mod ledger;
 mod link;
 mod look;
+mod management;
 mod publisher;
 mod topology;
 mod window;
@@ -36,6 +40,7 @@ use tokio::{
 };
 use trunkline_sdk::Fault;
 
+pub use self::inspector::Inspector;
 use self::{
     address::Address,
     consumer::Consumer,
