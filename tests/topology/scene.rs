@@ -71,13 +71,23 @@ impl Scene {
     }
 
     pub(crate) async fn topology_on(&self, bus: &str, verb: &str, more: &[&str]) -> Said {
+        self.topology_with(&[("TRUNKLINE_BUS", bus)], verb, more).await
+    }
+
+    pub(crate) async fn topology_with(
+        &self,
+        more_variables: &[(&str, &str)],
+        verb: &str,
+        more: &[&str],
+    ) -> Said {
         let landscape = self.folder.path().to_str().unwrap();
         let mut arguments = vec!["topology", verb, landscape];
         arguments.extend(more);
-        let variables = [
-            ("TRUNKLINE_BUS", bus),
+        let mut variables = vec![
+            ("TRUNKLINE_BUS", self.vhost.amqp()),
             ("TRUNKLINE_MANAGEMENT", self.management.as_str()),
         ];
+        variables.extend(more_variables);
         let (code, data, talk) = output(&arguments, &variables).await;
         // Nobody's password, whatever was asked.
         assert!(
@@ -85,6 +95,12 @@ impl Scene {
             "{data}{talk}"
         );
         Said { code, data, talk }
+    }
+
+    /// The bus's URL as this user.
+    pub(crate) fn amqp_as(&self, user: &str, password: &str) -> String {
+        let place = self.vhost.amqp().split_once('@').unwrap().1;
+        format!("amqp://{user}:{password}@{place}")
     }
 
     /// The management API's URL with this user and password.

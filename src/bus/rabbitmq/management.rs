@@ -115,6 +115,13 @@ impl Management {
         })
     }
 
+    /// Makes a resource what `value` says.
+    pub(super) async fn put(&self, path: &str, value: &Value) -> Result<(), Fault> {
+        let made = self.ask(Method::PUT, path, Some(value)).await?;
+        made.map(drop)
+            .ok_or_else(|| Fault::stop(format!("{self} has no place for `/api/{path}`")))
+    }
+
     /// `None`: 404.
     async fn ask(&self, method: Method, path: &str, value: Option<&Value>) -> Result<Option<Bytes>, Fault> {
         // Boxed: this is once per question, and the futures of HTTP and TLS are large.

@@ -12,6 +12,7 @@ mod compare;
 mod consumer;
 mod declare;
 mod faults;
+mod grant;
 mod inspector;
 mod inventory;
 mod ledger;
@@ -40,13 +41,16 @@ use tokio::{
 };
 use trunkline_sdk::Fault;
 
-pub use self::inspector::Inspector;
 use self::{
     address::Address,
     consumer::Consumer,
     link::Link,
     publisher::{Job, Live, Order, Publisher},
     wire::Parcel,
+};
+pub use self::{
+    grant::{Grant, Password, Role},
+    inspector::Inspector,
 };
 use super::{Bus, Depth, Hop, Parked, Refused, StateKey, Subscription, Topology};
 use crate::{

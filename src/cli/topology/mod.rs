@@ -4,6 +4,7 @@
 
 mod apply;
 mod plan;
+mod users;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ pub(super) enum Topology {
     Plan(plan::Show),
     /// Make what is missing; what is there is changed only where an option says so
     Apply(apply::Apply),
+    /// One broker user per role, with no more rights than it needs, as commands for an administrator
+    Users(users::Users),
 }
 
 impl Topology {
@@ -28,6 +31,7 @@ impl Topology {
         match self {
             Topology::Plan(command) => command.run().await,
             Topology::Apply(command) => command.run().await,
+            Topology::Users(command) => command.run().await,
         }
     }
 }
@@ -60,6 +64,14 @@ impl Scene {
             .or(variable.as_deref())
             .filter(|url| !url.is_empty());
         Inspector::new(url, management).map(Some)
+    }
+
+    /// As [`Scene::inspector`], where only a broker will do. `what` the embedded bus does not have.
+    fn broker(&self, plan: &Plan, what: &str) -> Result<Inspector, Fault> {
+        self.inspector(plan)?.ok_or_else(|| {
+            Fault::stop(format!("the embedded bus has no {what}"))
+                .hint("this is for a landscape whose `bus:` is RabbitMQ")
+        })
     }
 
     async fn differences(&self, plan: &Plan) -> Result<Vec<Difference>, Fault> {
