@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod doctor;
 mod plan;
 mod scene;
 mod users;

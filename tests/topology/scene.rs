@@ -1,10 +1,12 @@
 //! A small landscape in a folder, on a virtual host of the test's own.
 
-#![allow(dead_code, reason = "the tests of users and doctor take the rest")]
-
 use std::{fs, time::Duration};
 
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+    types::{AMQPValue, FieldTable},
+};
 use tempfile::TempDir;
 
 use crate::support::{
@@ -135,6 +137,35 @@ impl Scene {
         (connection, channel)
     }
 
+    /// Publishes messages `m-0`, `m-1` …, and waits until they are confirmed.
+    pub(crate) async fn publish(&self, channel: &Channel, exchange: &str, count: usize) {
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await
+            .unwrap();
+        for number in 0..count {
+            let mut headers = FieldTable::default();
+            headers.insert("trunkline_attempt".into(), AMQPValue::LongString("3".into()));
+            headers.insert(
+                "trunkline_fault".into(),
+                AMQPValue::LongString("no such sku".into()),
+            );
+            let properties = BasicProperties::default()
+                .with_message_id(format!("m-{number}").into())
+                .with_delivery_mode(2)
+                .with_headers(headers);
+            let options = BasicPublishOptions {
+                mandatory: true,
+                ..BasicPublishOptions::default()
+            };
+            let confirm = channel
+                .basic_publish(exchange.into(), "any.t".into(), options, b"body", properties)
+                .await
+                .unwrap();
+            assert_eq!(confirm.await.unwrap(), Confirmation::Ack(None));
+        }
+    }
+
     /// Puts a thing where the management API has it; its path begins behind the virtual host.
     pub(crate) async fn put(&self, kind: &str, name: &str, value: &str) {
         let path = format!("/api/{kind}/{}/{name}", self.vhost.name());
@@ -147,7 +178,7 @@ impl Scene {
 pub(crate) async fn until(mut holds: impl AsyncFnMut() -> Result<(), String>) {
     let began = std::time::Instant::now();
     while let Err(told) = holds().await {
-        assert!(began.elapsed() < Duration::from_secs(30), "never:\n{told}");
+        assert!(began.elapsed() < Duration::from_secs(90), "never:\n{told}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -11,6 +11,7 @@ mod address;
 mod compare;
 mod consumer;
 mod declare;
+mod doctor;
 mod faults;
 mod grant;
 mod inspector;
@@ -49,6 +50,7 @@ use self::{
     wire::Parcel,
 };
 pub use self::{
+    doctor::{Finding, Severity},
     grant::{Grant, Password, Role},
     inspector::Inspector,
 };

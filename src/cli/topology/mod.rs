@@ -3,6 +3,7 @@
 //! Promises: nothing is deleted, unbound or moved unasked, and what is asked for is told before it is done.
 
 mod apply;
+mod doctor;
 mod plan;
 mod users;
 
@@ -22,6 +23,9 @@ pub(super) enum Topology {
     Plan(plan::Show),
     /// Make what is missing; what is there is changed only where an option says so
     Apply(apply::Apply),
+    /// Tell what on this broker would lose messages, repeat them, or leave them lying. Exit code 1 if any would be
+    /// lost
+    Doctor(doctor::Doctor),
     /// One broker user per role, with no more rights than it needs, as commands for an administrator
     Users(users::Users),
 }
@@ -31,6 +35,7 @@ impl Topology {
         match self {
             Topology::Plan(command) => command.run().await,
             Topology::Apply(command) => command.run().await,
+            Topology::Doctor(command) => command.run().await,
             Topology::Users(command) => command.run().await,
         }
     }

@@ -7,7 +7,7 @@ use super::{Failure, Scene};
 use crate::{
     bus::rabbitmq::{Grant, Password, Role},
     cli::count,
-    config::{Feed, FlowPlan, Plan},
+    config::{Feed, Plan},
     names::ProcessName,
 };
 
@@ -126,25 +126,30 @@ impl User {
 
 /// One for each process, or for the whole landscape if it has none; and two for people.
 fn roles(plan: &Plan) -> Vec<Role> {
-    let process = |name: &ProcessName, flows: Vec<&FlowPlan>| Role::Process {
-        name: name.clone(),
+    let mut roles: Vec<_> = plan
+        .processes
+        .keys()
+        .map(|name| process_role(plan, Some(name)))
+        .collect();
+    if roles.is_empty() {
+        roles.push(process_role(plan, None));
+    }
+    roles.extend([Role::Operator, Role::Topology]);
+    roles
+}
+
+/// The role of one process, or of one that runs the whole landscape.
+pub(super) fn process_role(plan: &Plan, process: Option<&ProcessName>) -> Role {
+    let flows: Vec<_> = plan.flows_of(process).collect();
+    Role::Process {
+        name: process.cloned().unwrap_or_else(ProcessName::whole),
         publishes: flows.iter().flat_map(|flow| flow.publishes()).cloned().collect(),
         reads: flows
             .iter()
             .filter(|flow| matches!(flow.feed, Feed::Channel { .. }))
             .map(|flow| flow.queue())
             .collect(),
-    };
-    let mut roles: Vec<_> = plan
-        .processes
-        .keys()
-        .map(|name| process(name, plan.flows_of(Some(name)).collect()))
-        .collect();
-    if roles.is_empty() {
-        roles.push(process(&ProcessName::whole(), plan.flows_of(None).collect()));
     }
-    roles.extend([Role::Operator, Role::Topology]);
-    roles
 }
 
 fn variable(role: &Role) -> String {
