@@ -6,6 +6,7 @@
 mod support;
 
 mod doctor;
+mod moving;
 mod plan;
 mod scene;
 mod users;

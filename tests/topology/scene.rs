@@ -82,13 +82,11 @@ impl Scene {
         verb: &str,
         more: &[&str],
     ) -> Said {
-        let landscape = self.folder.path().to_str().unwrap();
+        let landscape = self.landscape();
         let mut arguments = vec!["topology", verb, landscape];
         arguments.extend(more);
-        let mut variables = vec![
-            ("TRUNKLINE_BUS", self.vhost.amqp()),
-            ("TRUNKLINE_MANAGEMENT", self.management.as_str()),
-        ];
+        let own = self.variables();
+        let mut variables: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
         variables.extend(more_variables);
         let (code, data, talk) = output(&arguments, &variables).await;
         // Nobody's password, whatever was asked.
@@ -97,6 +95,19 @@ impl Scene {
             "{data}{talk}"
         );
         Said { code, data, talk }
+    }
+
+    /// Where its files are.
+    pub(crate) fn landscape(&self) -> &str {
+        self.folder.path().to_str().unwrap()
+    }
+
+    /// Where its broker is, as the program reads it.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
+        [
+            ("TRUNKLINE_BUS", self.vhost.amqp().to_owned()),
+            ("TRUNKLINE_MANAGEMENT", self.management.clone()),
+        ]
     }
 
     /// The bus's URL as this user.

@@ -41,6 +41,16 @@ pub(super) fn is_ours(queue: &str, inventory: &Inventory) -> bool {
     })
 }
 
+/// Where a queue's messages are while it is made anew.
+pub(super) fn aside(queue: &str) -> String {
+    format!("{queue}.aside")
+}
+
+/// The queue whose messages such a queue holds.
+pub(super) fn set_aside_for(aside: &str) -> Option<&str> {
+    aside.strip_suffix(".aside")
+}
+
 /// What a landscape needs, by names.
 struct Wanted {
     pieces: Vec<Piece>,
@@ -74,6 +84,15 @@ impl Wanted {
         for (name, queue) in &inventory.queues {
             if self.queues.contains(name) {
                 orphans.extend(self.extra_bindings(name, inventory));
+            } else if let Some(original) =
+                set_aside_for(name).filter(|original| self.queues.contains(*original))
+            {
+                let depth = queue.depth();
+                let what = format!(
+                    "holds what queue {original} held while that is made anew, which was interrupted ({depth})"
+                );
+                let mend = format!("finish it: `trunkline topology apply --recreate {original}`");
+                orphans.push(orphaned("queue", name.clone(), what, mend));
             } else if is_ours(name, inventory) {
                 orphans.push(orphan(name, queue, inventory));
             }

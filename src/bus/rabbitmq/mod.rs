@@ -20,6 +20,7 @@ mod ledger;
 mod link;
 mod look;
 mod management;
+mod moving;
 mod publisher;
 mod topology;
 mod window;
@@ -53,6 +54,7 @@ pub use self::{
     doctor::{Finding, Severity},
     grant::{Grant, Password, Role},
     inspector::Inspector,
+    moving::Mover,
 };
 use super::{Bus, Depth, Hop, Parked, Refused, StateKey, Subscription, Topology};
 use crate::{

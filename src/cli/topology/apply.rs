@@ -1,11 +1,12 @@
-//! `trunkline topology apply`: makes what is missing.
+//! `trunkline topology apply`: makes what is missing; unbinds, moves and makes anew what it is told to.
 
 use serde_json::{Value, json};
 use trunkline_sdk::Fault;
 
 use super::{Failure, Scene, json_of, plan};
 use crate::{
-    bus::{Difference, DifferenceKind},
+    bus::{Difference, DifferenceKind, rabbitmq::Mover},
+    config::Plan,
     names::ProcessName,
     runtime::open_bus,
 };
@@ -17,6 +18,18 @@ pub(in crate::cli) struct Apply {
     /// What was made, and what still differs, as one JSON object on stdout
     #[arg(long)]
     json: bool,
+    /// Take this orphaned queue off its channel, so that it fills no more; what it holds stays
+    #[arg(long, value_name = "QUEUE", conflicts_with_all = ["drain", "recreate", "json"])]
+    unbind: Option<String>,
+    /// Move all messages of this queue to another, with their ids, attempts and causes
+    #[arg(long, value_name = "QUEUE", requires = "to", conflicts_with_all = ["recreate", "json"])]
+    drain: Option<String>,
+    /// Where `--drain` moves them
+    #[arg(long, value_name = "QUEUE", requires = "drain")]
+    to: Option<String>,
+    /// Make this queue anew with the arguments it should have: its messages are moved aside and back
+    #[arg(long, value_name = "QUEUE", conflicts_with = "json")]
+    recreate: Option<String>,
 }
 
 impl Apply {
@@ -27,6 +40,9 @@ impl Apply {
     )]
     pub(super) async fn run(self) -> Result<(), Failure> {
         let landscape = self.scene.plan()?;
+        if self.unbind.is_some() || self.drain.is_some() || self.recreate.is_some() {
+            return self.change(&landscape).await;
+        }
         let before = self.scene.differences(&landscape).await?;
         let missing = |difference: &&_| is_missing(difference);
         let mut refused = None;
@@ -70,6 +86,28 @@ impl Apply {
             .any(|difference| difference.kind != DifferenceKind::Orphan)
         {
             return Err(Failure::Told);
+        }
+        Ok(())
+    }
+}
+
+impl Apply {
+    /// What is only done when it is asked for. Each step is told before it is taken.
+    #[expect(clippy::print_stderr, reason = "stderr is for talk")]
+    async fn change(&self, landscape: &Plan) -> Result<(), Failure> {
+        let broker = self.scene.broker(landscape, "queues of its own kind to change")?;
+        let process = ProcessName::new("topology").map_err(Fault::stop)?;
+        let mover = Mover::new(&broker, &process, |step| eprintln!("{step}"));
+        let topology = &landscape.topology;
+        let changed = match (&self.unbind, &self.drain, &self.to, &self.recreate) {
+            (Some(queue), ..) => mover.unbind(queue, topology).await.map(|()| None),
+            (_, Some(from), Some(to), _) => mover.drain(from, to).await.map(Some),
+            (.., Some(queue)) => mover.recreate(queue, topology).await.map(Some),
+            _ => Ok(None),
+        };
+        mover.close().await;
+        if let Some(moved) = changed? {
+            eprintln!("{moved} messages moved");
         }
         Ok(())
     }
