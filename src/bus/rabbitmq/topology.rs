@@ -182,7 +182,7 @@ mod tests {
         // A change of this value would send a key's messages to another partition while old ones wait.
         assert_eq!(
             routing_key(Some(&order), Some("1001")),
-            "21.trunkline.commerce.v1.Order"
+            "03.trunkline.commerce.v1.Order"
         );
         assert_eq!(routing_key(Some(&order), None), "00.trunkline.commerce.v1.Order");
         assert_eq!(routing_key(None, None), "00.native");
