@@ -1,2 +1,7 @@
-//! trunkline
-fn main() {}
+//! The program: see [`trunkline::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trunkline::cli::main()
+}

@@ -33,6 +33,9 @@ pub struct Message {
     pub reply_to: Option<Arc<str>>,
     /// W3C Trace Context.
     pub trace: Option<Trace>,
+    /// What a native record's source tells beside the record (a file's name, a header); none of a canonical
+    /// message. An expression reads them as `attributes.<name>`.
+    pub facts: Arc<[(String, String)]>,
     /// The content.
     pub content: Content,
 }
@@ -74,30 +77,25 @@ impl Message {
             expires_at: None,
             reply_to: None,
             trace: None,
+            facts: Arc::default(),
             content,
         }
     }
 
-    /// A message made from this one: own id and content; the journey (correlation, trace), subject, time and
-    /// key go on, and this one is its cause.
+    /// A message made from this one: own id and content. The journey (source, subject, time, key, correlation,
+    /// trace) goes on, and this one is its cause.
     #[must_use]
-    pub fn derive(&self, id: MessageId, source: Arc<str>, content: Content) -> Self {
+    pub fn derive(&self, id: MessageId, content: Content) -> Self {
         Self {
             id,
-            source,
             correlation_id: Some(
                 self.correlation_id
                     .clone()
                     .unwrap_or_else(|| self.id.as_str().into()),
             ),
             causation_id: Some(self.id.clone()),
-            reply_to: self.reply_to.clone(),
-            subject: self.subject.clone(),
-            time: self.time,
-            key: self.key.clone(),
-            expires_at: self.expires_at,
-            trace: self.trace.clone(),
             content,
+            ..self.clone()
         }
     }
 }

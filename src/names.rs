@@ -89,6 +89,13 @@ fn check_word(text: &str) -> Result<(), String> {
     ))
 }
 
+impl ProcessName {
+    /// The process that runs every flow of a landscape.
+    pub fn whole() -> Self {
+        Self("all".into())
+    }
+}
+
 impl TypeName {
     /// The full name of a message type.
     pub fn new(full_name: &str) -> Self {

@@ -4,8 +4,12 @@
 //! from the record; memory, depth and time are bounded whatever comes in; digits are kept as written.
 //! Not promised: mapping, schemas, repair of what is broken.
 
+pub mod csv;
+mod framed;
 pub mod json;
+pub mod lines;
 mod malformed;
 pub mod media_type;
 
+pub use framed::{Framed, Mark, Unframed};
 pub use malformed::Malformed;

@@ -43,3 +43,13 @@ impl fmt::Display for Malformed {
 }
 
 impl Error for Malformed {}
+
+/// A size in the largest unit that divides it.
+pub(crate) fn readable_size(bytes: usize) -> String {
+    match bytes {
+        0 => "0 B".to_owned(),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
+        _ => format!("{bytes} B"),
+    }
+}

@@ -4,3 +4,5 @@
 pub const JSON: &str = "application/json";
 /// One row of comma separated values, RFC 4180; its columns are named elsewhere.
 pub const CSV: &str = "text/csv";
+/// Bytes of which no more is known, or too many to be what they claim.
+pub const BYTES: &str = "application/octet-stream";

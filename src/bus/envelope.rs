@@ -5,11 +5,12 @@
 //! Context, and `trunkline_…` for our own. The embedded bus keeps the same form, so that a message can move
 //! from one bus to the other unchanged. Headers not named here are not passed on.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use trunkline_formats::json;
 use trunkline_sdk::{Body, Fault};
 
@@ -24,6 +25,9 @@ pub const PROTOBUF: &str = "application/protobuf";
 /// `app_id` of what we publish.
 pub const APP_ID: &str = "trunkline";
 
+/// The last second of the year 9999.
+const LATEST: u64 = 253_402_300_799;
+
 const SOURCE: &str = "cloudEvents_source";
 const SUBJECT: &str = "cloudEvents_subject";
 const TIME: &str = "cloudEvents_time";
@@ -32,6 +36,7 @@ const CAUSATION_ID: &str = "cloudEvents_causationid";
 const EXPIRES_AT: &str = "cloudEvents_expirytime";
 const TRACE_PARENT: &str = "traceparent";
 const TRACE_STATE: &str = "tracestate";
+const RECORD_ATTRIBUTES: &str = "trunkline_record_attributes";
 const BODY_HASH: &str = "trunkline_body_hash";
 const ATTEMPT: &str = "trunkline_attempt";
 const FAULT: &str = "trunkline_fault";
@@ -45,6 +50,9 @@ const FAULT_TIME: &str = "trunkline_fault_time";
 pub struct Envelope {
     /// `content_type`: [`PROTOBUF`] for canonical messages.
     pub content_type: Option<String>,
+    /// `content_encoding`: none, in what we publish and accept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_encoding: Option<String>,
     /// `type`: the full name of the canonical message.
     pub type_name: Option<String>,
     /// `message_id`.
@@ -113,6 +121,10 @@ impl Envelope {
             message.trace.as_ref().and_then(|trace| trace.state.as_deref()),
         );
         header(BODY_HASH, Some(&hash(&body)));
+        if !message.facts.is_empty() {
+            let facts: BTreeMap<_, _> = message.facts.iter().map(|(name, text)| (name, text)).collect();
+            header(RECORD_ATTRIBUTES, serde_json::to_string(&facts).ok().as_deref());
+        }
         if attempt > 1 {
             header(ATTEMPT, Some(&attempt.to_string()));
         }
@@ -125,6 +137,7 @@ impl Envelope {
         }
         Self {
             content_type: Some(content_type),
+            content_encoding: None,
             type_name,
             message_id: Some(message.id.as_str().to_owned()),
             correlation_id: message.correlation_id.as_deref().map(str::to_owned),
@@ -159,7 +172,7 @@ impl Envelope {
             }),
         };
         let id = foreign_id.unwrap_or_else(|| {
-            MessageId::foreign(&format!("unnamed-{}", &hash(&self.body)[7..]))
+            MessageId::foreign(&format!("unnamed-{}", &hash(&self.body)[7..39]))
                 .expect("it is short, and not empty")
         });
         let text = |name| self.header(name).map(Arc::from);
@@ -179,6 +192,7 @@ impl Envelope {
                 parent,
                 state: text(TRACE_STATE),
             }),
+            facts: self.facts(unreadable.is_some()),
             content,
         };
         let attempt = self
@@ -213,6 +227,29 @@ impl Envelope {
                 .hint("have its source send it again"),
             );
         }
+        for name in [TIME, EXPIRES_AT] {
+            if self
+                .header(name)
+                .is_some_and(|text| text.parse::<Timestamp>().is_err())
+            {
+                return Some(
+                    Fault::dead_letter(format!("the header `{name}` is no time"))
+                        .hint("write it as RFC 3339 says: `2026-11-25T13:00:00Z`"),
+                );
+            }
+        }
+        if self.timestamp.is_some_and(|seconds| seconds > LATEST) {
+            return Some(
+                Fault::dead_letter("the property `timestamp` lies behind the year 9999")
+                    .hint("write it in seconds since 1970, not in milliseconds"),
+            );
+        }
+        if let Some(encoding) = &self.content_encoding {
+            return Some(
+                Fault::dead_letter(format!("the body is encoded as `{encoding}`"))
+                    .hint("publish it as it is, without `content_encoding`"),
+            );
+        }
         if content_type == PROTOBUF && self.type_name.is_none() {
             return Some(
                 Fault::dead_letter("the message has no `type`")
@@ -230,6 +267,23 @@ impl Envelope {
             );
         }
         None
+    }
+
+    /// What was told beside the record; of an unreadable message also what it said it was.
+    fn facts(&self, is_unreadable: bool) -> Arc<[(String, String)]> {
+        let facts: Option<BTreeMap<String, String>> = self
+            .header(RECORD_ATTRIBUTES)
+            .and_then(|text| serde_json::from_str(text).ok());
+        let mut facts = facts.unwrap_or_default();
+        let told = [
+            ("type", &self.type_name),
+            ("content_encoding", &self.content_encoding),
+            ("app_id", &self.app_id),
+        ];
+        for (name, value) in told.into_iter().filter(|_| is_unreadable) {
+            facts.extend(value.clone().map(|value| (name.to_owned(), value)));
+        }
+        facts.into_iter().collect()
     }
 
     fn cause(&self) -> Option<Cause> {
@@ -250,14 +304,27 @@ impl Envelope {
     }
 }
 
-/// `blake3:` and the first 16 bytes of the hash, in hex.
+/// `sha256:` and the hash in lower-case hex: a hash that every language has.
 fn hash(body: &[u8]) -> String {
-    format!("blake3:{}", &blake3::hash(body).to_hex()[..32])
+    use std::fmt::Write;
+    let mut text = String::with_capacity(71);
+    text.push_str("sha256:");
+    for byte in Sha256::digest(body) {
+        write!(text, "{byte:02x}").expect("a String takes all that is written to it");
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Envelope {
+        fn set(&mut self, name: &str, value: &str) {
+            self.headers.retain(|(header, _)| header != name);
+            self.headers.push((name.to_owned(), value.to_owned()));
+        }
+    }
 
     fn message() -> Message {
         let content = Content::Canonical {
@@ -306,7 +373,19 @@ mod tests {
     fn what_cannot_be_accepted_is_kept_as_it_came_and_says_why() {
         let sealed = Envelope::seal(&message(), 1, None);
         type Break = fn(&mut Envelope);
-        let cases: [(&str, Break); 5] = [
+        let cases: [(&str, Break); 9] = [
+            ("`cloudEvents_time` is no time", |envelope| {
+                envelope.set(TIME, "yesterday");
+            }),
+            ("`cloudEvents_expirytime` is no time", |envelope| {
+                envelope.set(EXPIRES_AT, "1");
+            }),
+            ("behind the year 9999", |envelope| {
+                envelope.timestamp = Some(1_764_000_000_000);
+            }),
+            ("encoded as `gzip`", |envelope| {
+                envelope.content_encoding = Some("gzip".to_owned());
+            }),
             ("no `message_id`", |envelope| envelope.message_id = None),
             ("no `message_id`", |envelope| {
                 envelope.message_id = Some("x".repeat(256));

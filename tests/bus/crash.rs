@@ -26,6 +26,8 @@ use crate::{
 
 const ADDRESS: &str = "TRUNKLINE_BUS_SUITE_ADDRESS";
 const WORK: &str = "TRUNKLINE_BUS_SUITE_WORK";
+/// The work of forwarding; any other word is a round of publishing.
+const FORWARD: &str = "forward";
 /// What stands before an id in the child's output, among what the test program writes.
 const CONFIRMED: &str = "confirmed ";
 
@@ -34,12 +36,16 @@ pub(crate) async fn what_a_killed_process_had_confirmed_is_there<S: Subject>() {
     let (place, bus) = opened::<S>().await;
     bus.close().await;
     drop(bus);
-    // when
-    let confirmed = kill_after(start::<S>(&place, "publish"), 300);
-    // then: perhaps more, for a confirm may not have been written down
+    // when: killed at three moments
+    let mut confirmed = BTreeSet::new();
+    for (round, lines) in [("first", 40), ("second", 130), ("third", 300)] {
+        let told = kill_after(start::<S>(&place, round), lines);
+        assert!(told.len() >= lines);
+        confirmed.extend(told);
+    }
+    // then: all that was told is there, perhaps more: a confirm may not have been written down
     let bus = place.open().await;
     let there = all_in(&*bus, &log()).await;
-    assert!(confirmed.len() >= 300);
     let lost: Vec<_> = confirmed.difference(&there).collect();
     assert!(lost.is_empty(), "confirmed and lost: {lost:?}");
     bus.close().await;
@@ -53,7 +59,7 @@ pub(crate) async fn a_process_killed_while_forwarding_loses_nothing<S: Subject>(
     bus.close().await;
     drop(bus);
     // when
-    kill_after(start::<S>(&place, "forward"), 300);
+    kill_after(start::<S>(&place, FORWARD), 300);
     // then: each is still there, or what came of it is
     let bus = place.open().await;
     bus.declare(&landscape()).await.expect("it is as it was");
@@ -74,14 +80,14 @@ pub(crate) async fn child<S: Subject>() {
     let bus = S::open_at(&address).await;
     bus.declare(&landscape()).await.expect("it is as it was");
     match std::env::var(WORK).expect("they say what to do").as_str() {
-        "publish" => publish_for_ever(&*bus).await,
-        _ => forward_for_ever(&*bus).await,
+        FORWARD => forward_for_ever(&*bus).await,
+        round => publish_for_ever(&*bus, round).await,
     }
 }
 
-async fn publish_for_ever(bus: &dyn Bus) {
+async fn publish_for_ever(bus: &dyn Bus, round: &str) {
     for batch in 0.. {
-        let messages = orders(&format!("batch-{batch}"), 10);
+        let messages = orders(&format!("{round}-{batch}"), 10);
         let names: Vec<_> = messages
             .iter()
             .map(|message| message.id.as_str().to_owned())

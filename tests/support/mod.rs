@@ -1,3 +1,5 @@
 //! What the tests of this crate share. Each test file takes a part: `mod support;`.
 
+pub(crate) mod process;
 pub(crate) mod services;
+pub(crate) mod shop;

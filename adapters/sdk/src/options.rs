@@ -42,6 +42,8 @@ pub enum Kind {
     Group(&'static [Opt]),
     /// A map with exactly one of these options.
     OneOf(&'static [Opt]),
+    /// Whatever it is, something else checks it.
+    Any,
 }
 
 /// Whether an option must be there.
@@ -187,6 +189,7 @@ fn check_value(kind: &'static Kind, name: &str, value: &Settings, problems: &mut
             }
             None => wrong(format!("`{name}` is {}, but must be a map", value.kind())),
         },
+        Kind::Any => {}
         Kind::Group(options) => check_group(options, value, problems),
         Kind::OneOf(options) => match value.entries() {
             Some([_]) => check_group(options, value, problems),

@@ -112,15 +112,10 @@ async fn main() -> Outcome<()> {
 
 async fn through_the_bus(bus: &Arc<RabbitBus>, count: usize) -> Outcome<()> {
     let mut subscription = bus.subscribe(&input()?, PREFETCH).await?;
-    let (flow, source, to) = (
-        FlowName::new("forward")?,
-        "/bench/forward".into(),
-        channel("bench-out")?,
-    );
+    let (flow, to) = (FlowName::new("forward")?, channel("bench-out")?);
     let forward = |delivery: Delivery| {
         let message = delivery.message.derive(
             delivery.message.id.derived(&flow, 0),
-            Arc::clone(&source),
             delivery.message.content.clone(),
         );
         let to = Destination::Channel(to.clone());

@@ -240,7 +240,7 @@ impl Writer {
     }
 
     /// What an error of the store means for the bus.
-    fn failure(&mut self, error: rusqlite::Error) -> Fault {
+    pub(super) fn failure(&mut self, error: rusqlite::Error) -> Fault {
         let first = !std::mem::replace(&mut self.failed, true);
         let fault = self.store.fault(error);
         if fault.remedy == Remedy::Stop {

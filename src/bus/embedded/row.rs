@@ -52,6 +52,7 @@ pub(super) fn open(stored_sum: i64, envelope: &[u8], body: Bytes) -> Opened {
     // What can still be read helps the person who finds it parked.
     let mut damaged = serde_json::from_slice(envelope).unwrap_or(Envelope {
         content_type: None,
+        content_encoding: None,
         type_name: None,
         message_id: None,
         correlation_id: None,

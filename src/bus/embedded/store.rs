@@ -24,6 +24,9 @@ const APPLICATION: i64 = 0x5452_4b4c;
 /// `user_version` of the file: the form described here.
 const VERSION: i64 = 1;
 
+/// How many pages (of 8 KiB) the log gathers before they are moved into the file.
+const CHECKPOINT_PAGES: i64 = 2000;
+
 const TABLES: &str = "
     CREATE TABLE channels (name TEXT PRIMARY KEY, type_name TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE queues (
@@ -166,7 +169,7 @@ impl Store {
              PRAGMA cell_size_check = ON;
              PRAGMA cache_size = -8192;
              PRAGMA temp_store = MEMORY;
-             PRAGMA wal_autocheckpoint = 2000;
+             PRAGMA wal_autocheckpoint = 0;
              PRAGMA journal_size_limit = 67108864;",
         )
     }
@@ -222,6 +225,21 @@ impl Store {
         read().map_err(|error| self.fault(error))
     }
 
+    /// Moves what was committed from the log into the file, when there is enough of it. SQLite would do so within
+    /// a commit, and keep a failed flush of the file to itself.
+    pub(super) fn checkpoint(&self) -> rusqlite::Result<()> {
+        let (logged, moved): (i64, i64) = self
+            .connection
+            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
+            .query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
+        if logged - moved < CHECKPOINT_PAGES {
+            return Ok(());
+        }
+        self.connection
+            .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
+            .query_row([], |_| Ok(()))
+    }
+
     /// What this error means here.
     pub(super) fn fault(&self, error: rusqlite::Error) -> Fault {
         fault(&self.path, error)
@@ -274,7 +292,16 @@ pub(super) fn opened(row: &Row<'_>) -> rusqlite::Result<Opened> {
 /// What an error of SQLite means, and what is to be done.
 pub(super) fn fault(path: &Path, error: rusqlite::Error) -> Fault {
     let path = path.display();
-    let fault = match error.sqlite_error_code() {
+    // The index of the log lies in a file of its own, whose growth fails by another name.
+    let index_full = error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+    let code = if index_full {
+        Some(ErrorCode::DiskFull)
+    } else {
+        error.sqlite_error_code()
+    };
+    let fault = match code {
         Some(ErrorCode::DiskFull) => Fault::wait(
             format!("the disk that holds `{path}` is full"),
             Duration::from_secs(1),

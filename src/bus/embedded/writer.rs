@@ -129,6 +129,7 @@ impl Writer {
                 // The caller may have given up waiting.
                 let _gone = barrier.send(());
             }
+            self.checkpoint();
             match group.then {
                 None => {}
                 Some(Then::Declare(topology, answer)) => {
@@ -164,6 +165,16 @@ impl Writer {
             self.take(request, &mut group);
         }
         Some(group)
+    }
+
+    /// After the answers: it takes its time.
+    fn checkpoint(&mut self) {
+        if self.desk.has_ended() {
+            return;
+        }
+        if let Err(error) = self.store.checkpoint() {
+            self.failure(error);
+        }
     }
 
     /// How long it may sleep if nobody asks for anything. `None`: as long as nobody does.

@@ -7,6 +7,7 @@ use lapin::{
     ExchangeKind,
     types::{AMQPValue, FieldTable, ShortString},
 };
+use sha2::{Digest, Sha256};
 
 use crate::{
     bus::{Destination, Topology},
@@ -67,10 +68,14 @@ pub(super) fn route(to: &Destination, type_name: Option<&TypeName>, key: Option<
     }
 }
 
-/// `<bucket>.<type>`; the bucket is `00` to `63`, the same for all messages with the same key.
+/// `<bucket>.<type>`; the bucket is `00` to `63`, the same for all messages with the same key, and `any` for those
+/// without. SHA-256, because every language has it: others who publish compute the same.
 fn routing_key(type_name: Option<&TypeName>, key: Option<&str>) -> String {
-    let bucket = key.map_or(0, |key| blake3::hash(key.as_bytes()).as_bytes()[0] % 64);
-    format!("{bucket:02}.{}", type_name.map_or("native", TypeName::as_str))
+    let type_name = type_name.map_or("native", TypeName::as_str);
+    match key {
+        Some(key) => format!("{:02}.{type_name}", Sha256::digest(key)[0] % 64),
+        None => format!("any.{type_name}"),
+    }
 }
 
 /// All pieces of a landscape, in the order in which they can be made.
@@ -177,15 +182,15 @@ mod tests {
     use crate::{bus, names::FlowName};
 
     #[test]
-    fn one_key_always_has_the_same_bucket_and_no_key_has_bucket_00() {
+    fn one_key_always_has_the_same_bucket_and_no_key_has_none() {
         let order = TypeName::new("trunkline.commerce.v1.Order");
         // A change of this value would send a key's messages to another partition while old ones wait.
         assert_eq!(
             routing_key(Some(&order), Some("1001")),
-            "03.trunkline.commerce.v1.Order"
+            "62.trunkline.commerce.v1.Order"
         );
-        assert_eq!(routing_key(Some(&order), None), "00.trunkline.commerce.v1.Order");
-        assert_eq!(routing_key(None, None), "00.native");
+        assert_eq!(routing_key(Some(&order), None), "any.trunkline.commerce.v1.Order");
+        assert_eq!(routing_key(None, None), "any.native");
     }
 
     #[test]

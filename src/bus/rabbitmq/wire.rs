@@ -134,6 +134,7 @@ pub(super) fn unpack(properties: &BasicProperties, body: Vec<u8>) -> (Envelope, 
     }
     let envelope = Envelope {
         content_type: text(properties.content_type()),
+        content_encoding: text(properties.content_encoding()),
         type_name: text(properties.kind()),
         message_id: text(properties.message_id()),
         correlation_id: text(properties.correlation_id()),

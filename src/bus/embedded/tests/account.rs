@@ -115,3 +115,28 @@ async fn all_that_is_declared_otherwise_is_told_at_once() {
     );
     bus.close().await;
 }
+
+#[tokio::test]
+async fn the_log_does_not_grow_without_end() {
+    // given
+    let folder = TempDir::new().unwrap();
+    let bus = opened(&folder).await;
+    let mut subscription = bus.subscribe(&queue(), 1000).await.unwrap();
+    // when: 100 MB pass
+    for _ in 0..10 {
+        for result in bus
+            .complete((0..1000).map(|number| order(number, 10_000)).collect())
+            .await
+        {
+            result.unwrap();
+        }
+        settle(&bus, receive(&mut subscription, 1000).await).await;
+    }
+    // then
+    let log = std::fs::metadata(folder.path().join("bus.db-wal")).unwrap().len();
+    assert!(log < 48 << 20, "the log has {log} bytes");
+    let file = std::fs::metadata(Store::path(folder.path())).unwrap().len();
+    assert!(file < 48 << 20, "the file has {file} bytes");
+    subscription.close().await;
+    bus.close().await;
+}

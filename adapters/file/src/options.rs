@@ -1,0 +1,284 @@
+//! The options of a drop folder, and what a flow reads from it.
+
+use std::time::Duration;
+
+use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Problem, Settings};
+
+/// The largest record that fits the bus.
+const MOST: u64 = 16 << 20;
+
+/// `systems: { shop-files: { file: … } }`.
+pub(crate) const SYSTEM: &[Opt] = &[Opt {
+    name: "folder",
+    kind: Kind::Text,
+    need: Need::Required,
+    summary: "the folder into which others put files; relative to the landscape's folder",
+}];
+
+/// `from: { system: shop-files, … }`.
+pub(crate) const SOURCE: &[Opt] = &[
+    Opt {
+        name: "format",
+        kind: Kind::Choice(&["json-lines", "csv", "json"]),
+        need: Need::Optional,
+        summary: "how the files are written; left out, their extension tells: .jsonl .ndjson, .csv, .json",
+    },
+    Opt {
+        name: "pattern",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "which names are read, with `*` and `?`; left out, those with an extension of the format",
+    },
+    Opt {
+        name: "delimiter",
+        kind: Kind::Text,
+        need: Need::Default(","),
+        summary: "what separates the fields of a CSV row: one ASCII character, or `tab`",
+    },
+    Opt {
+        name: "poll",
+        kind: Kind::Duration,
+        need: Need::Default("1s"),
+        summary: "how often to look for files, and how long a file must be quiet before it is read; 10ms to 1h",
+    },
+    Opt {
+        name: "max_record",
+        kind: Kind::Size,
+        need: Need::Default("1MiB"),
+        summary: "the largest record, at most 16MiB; a larger one is parked, cut at this size",
+    },
+    Opt {
+        name: "done",
+        kind: Kind::Text,
+        need: Need::Default("done"),
+        summary: "the folder within `folder` into which finished files are moved",
+    },
+    Opt {
+        name: "once",
+        kind: Kind::Flag,
+        need: Need::Default("false"),
+        summary: "whether the flow ends when no file is left",
+    },
+];
+
+/// How files are read.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    pub(crate) format: Option<Format>,
+    pub(crate) pattern: Option<String>,
+    pub(crate) delimiter: u8,
+    pub(crate) poll: Duration,
+    /// In bytes.
+    pub(crate) max_record: usize,
+    pub(crate) done: String,
+    pub(crate) once: bool,
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    JsonLines,
+    Csv,
+    Json,
+}
+
+impl Reading {
+    /// Reads the options; everything wrong with them at once.
+    pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<Problem>> {
+        let options = Options::read(SOURCE, settings)?;
+        let mut problems = Vec::new();
+        let mut wrong = |name: &str, what: String, hint: &str| {
+            let place = settings.get(name).map_or(&settings.place, |value| &value.place);
+            problems.push(Problem::new(place, what).hint(hint));
+        };
+        let format = match options.text("format") {
+            Some("json-lines") => Some(Format::JsonLines),
+            Some("csv") => Some(Format::Csv),
+            Some("json") => Some(Format::Json),
+            _ => None,
+        };
+        let pattern = options.text("pattern");
+        if let Some(pattern) = pattern {
+            if pattern.contains(['/', '\\']) {
+                let hint = "folders below are not read; open them as systems of their own";
+                wrong(
+                    "pattern",
+                    "`pattern` is for names, not for paths".to_owned(),
+                    hint,
+                );
+            }
+            if format.is_none() && Format::of(pattern).is_none() {
+                let what = format!("`pattern` `{pattern}` does not tell the format of the files");
+                let hint = "say `format:`, or end the pattern with .jsonl, .ndjson, .csv or .json";
+                wrong("pattern", what, hint);
+            }
+        }
+        let delimiter = match options.text("delimiter").unwrap_or_default() {
+            "tab" | "\\t" => Some(b'\t'),
+            text => match text.as_bytes() {
+                [byte] if byte.is_ascii() && !b"\"\r\n".contains(byte) => Some(*byte),
+                _ => None,
+            },
+        };
+        if delimiter.is_none() {
+            let what = "`delimiter` must be one ASCII character".to_owned();
+            wrong("delimiter", what, "usual are `,`, `;` and `tab`");
+        }
+        if settings.get("delimiter").is_some() && matches!(format, Some(Format::JsonLines | Format::Json)) {
+            let what = "`delimiter` means nothing to this `format`".to_owned();
+            wrong("delimiter", what, "leave it out, or read `csv`");
+        }
+        let poll = options.duration("poll").unwrap_or_default();
+        if !(Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&poll) {
+            let what = "`poll` must be from `10ms` to `1h`".to_owned();
+            wrong("poll", what, "`1s` is usual");
+        }
+        let max_record = options.size("max_record").unwrap_or_default();
+        if !(1..=MOST).contains(&max_record) {
+            let what = "`max_record` must be from `1B` to `16MiB`".to_owned();
+            wrong("max_record", what, "more does not fit the bus");
+        }
+        let done = options.text("done").unwrap_or_default();
+        if done.contains(['/', '\\']) || done == "." || done == ".." {
+            let what = "`done` must be the name of a folder within `folder`".to_owned();
+            wrong("done", what, "only within one folder a file is moved in one step");
+        }
+        match delimiter {
+            Some(delimiter) if problems.is_empty() => Ok(Self {
+                format,
+                pattern: pattern.map(str::to_owned),
+                delimiter,
+                poll,
+                max_record: usize::try_from(max_record).expect("16 MiB fit"),
+                done: done.to_owned(),
+                once: options.flag("once"),
+            }),
+            _ => Err(problems),
+        }
+    }
+
+    /// How the file of this name is to be read; `None`: it is none of ours.
+    pub(crate) fn format_of(&self, name: &str) -> Option<Format> {
+        let by_extension = Format::of(name);
+        match &self.pattern {
+            Some(pattern) if matches(pattern, name) => self.format.or(by_extension),
+            Some(_) => None,
+            None if self.format.is_none() => by_extension,
+            None => by_extension.filter(|format| Some(*format) == self.format),
+        }
+    }
+}
+
+impl Format {
+    /// The format that a name's extension tells.
+    fn of(name: &str) -> Option<Self> {
+        let (_, extension) = name.rsplit_once('.')?;
+        match extension.to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" => Some(Self::JsonLines),
+            "csv" => Some(Self::Csv),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// What `check` would have said.
+pub(crate) fn refused(problems: &[Problem]) -> Fault {
+    let told: Vec<_> = problems.iter().map(|problem| problem.what.as_str()).collect();
+    Fault::stop(told.join("; ")).hint("run `trunkline check`")
+}
+
+/// Whether a name is as the pattern says: `*` stands for any characters, `?` for one.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<_>, Vec<_>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut here) = (0, 0);
+    // Where the last `*` stands, and how much of the name it has taken so far.
+    let mut star: Option<(usize, usize)> = None;
+    while here < name.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, here));
+                at += 1;
+            }
+            Some(expected) if *expected == '?' || *expected == name[here] => {
+                at += 1;
+                here += 1;
+            }
+            _ => match &mut star {
+                Some((star, taken)) => {
+                    *taken += 1;
+                    (at, here) = (*star + 1, *taken);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|rest| *rest == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_has_stars_and_question_marks() {
+        for (pattern, name, is_match) in [
+            ("*", "a.csv", true),
+            ("*.csv", "a.csv", true),
+            ("*.csv", "a.csv.bak", false),
+            ("a*b*c", "aXbXbXc", true),
+            ("a*b*c", "aXbXbXd", false),
+            ("order-??.csv", "order-17.csv", true),
+            ("order-??.csv", "order-1.csv", false),
+            ("", "", true),
+            ("é?", "éö", true),
+        ] {
+            assert_eq!(matches(pattern, name), is_match, "{pattern} {name}");
+        }
+        let (pattern, name) = ("*a".repeat(30), "a".repeat(29) + "b");
+        assert!(!matches(&pattern, &name));
+    }
+
+    #[test]
+    fn a_file_is_ours_by_its_pattern_or_by_its_extension() {
+        let reading = |pairs: &[(&str, &str)]| {
+            Reading::read(&Settings::of(pairs.iter().copied())).expect("the settings are right")
+        };
+        let by_extension = reading(&[]);
+        assert_eq!(by_extension.format_of("a.NDJSON"), Some(Format::JsonLines));
+        assert_eq!(by_extension.format_of("a.csv"), Some(Format::Csv));
+        assert_eq!(by_extension.format_of("a.xlsx"), None);
+        let only_csv = reading(&[("format", "csv")]);
+        assert_eq!(only_csv.format_of("a.csv"), Some(Format::Csv));
+        assert_eq!(only_csv.format_of("a.json"), None);
+        let pattern = reading(&[("format", "csv"), ("pattern", "orders-*")]);
+        assert_eq!(pattern.format_of("orders-1.txt"), Some(Format::Csv));
+        assert_eq!(pattern.format_of("stock.csv"), None);
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        // given
+        let settings = Settings::of([
+            ("format", "json"),
+            ("pattern", "in/*.json"),
+            ("delimiter", "||"),
+            ("poll", "1ms"),
+            ("max_record", "1GiB"),
+            ("done", "../done"),
+        ]);
+        // when
+        let problems = Reading::read(&settings).expect_err("all is wrong");
+        // then
+        let about = ["pattern", "delimiter", "delimiter", "poll", "max_record", "done"];
+        let told: Vec<_> = problems.iter().map(|problem| &problem.what).collect();
+        assert_eq!(told.len(), about.len(), "{told:#?}");
+        assert!(
+            told.iter()
+                .zip(about)
+                .all(|(what, word)| what.contains(&format!("`{word}`"))),
+            "{told:#?}"
+        );
+        assert!(Reading::read(&Settings::of([("pattern", "orders-*")])).is_err());
+    }
+}

@@ -1,0 +1,274 @@
+//! One file, from its first byte to its last record; runs on a thread that may block.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read, Seek},
+};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use trunkline_formats::{
+    Framed, Malformed, Mark, Unframed,
+    csv::{HeaderError, Rows},
+    lines::Lines,
+    media_type,
+};
+use trunkline_sdk::{Body, Fault, Record};
+
+use crate::{
+    folder::{self, Stamp, Waiting},
+    options::{Format, Reading},
+    position::Place,
+};
+
+/// How much is read at once.
+const CHUNK: usize = 256 << 10;
+
+/// A file that is about to be read.
+pub(crate) struct Reader {
+    pub(crate) name: String,
+    pub(crate) file: Waiting,
+    pub(crate) reading: Reading,
+    /// Where to go on, if this file was read in part before.
+    pub(crate) resume: Option<Place>,
+    /// Takes the records.
+    pub(crate) records: mpsc::Sender<Batch>,
+}
+
+/// Some records in order, each with the number of bytes it stands for. To wake the taker for each would cost more
+/// than to read it.
+pub(crate) type Batch = Vec<(Record, usize)>;
+
+/// How many records a batch has at most.
+const BATCH: usize = 32;
+
+/// How many bytes it has at most, but for its last record.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// How reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All records were handed over.
+    Whole,
+    /// The file is still written to, or was taken away: nothing was handed over.
+    NotReady,
+    /// Nobody takes the records any more.
+    Abandoned,
+}
+
+impl Reader {
+    /// Reads the file: first its content's hash, then its records.
+    ///
+    /// Faults: `Stop` when it was changed after a part of it was sent, or may not be read; `Reopen` else.
+    pub(crate) fn run(self) -> Result<Ended, Fault> {
+        let failed = |error| folder::fault("cannot read", &self.file.path, error);
+        let mut input = match File::open(&self.file.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ended::NotReady),
+            opened => opened.map_err(failed)?,
+        };
+        // What was opened must be what was seen: not something that took its place.
+        let is_same = |input: &File| Ok(Stamp::of(&input.metadata()?)? == self.file.stamp);
+        if !is_same(&input).map_err(failed)? {
+            return Ok(Ended::NotReady);
+        }
+        let Some(hash) = self.hash(&mut input).map_err(failed)? else {
+            return Ok(Ended::Abandoned);
+        };
+        if !is_same(&input).map_err(failed)? {
+            return Ok(Ended::NotReady);
+        }
+        let start = match &self.resume {
+            Some(place) if place.hash == hash => place.mark,
+            Some(place) if !place.is_end() => return Err(folder::changed(&self.name)),
+            // The one before was sent to its end: this is another file of the same name.
+            _ => Mark::default(),
+        };
+        input.rewind().map_err(failed)?;
+        let taker = Taker {
+            reader: &self,
+            hash,
+            from: start.offset,
+            batch: Batch::new(),
+            bytes: 0,
+        };
+        match self.frame(input, start, taker) {
+            Ok(ended) => Ok(ended),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// The content's hash; `None` when nobody waits for it any more.
+    fn hash(&self, input: &mut File) -> io::Result<Option<String>> {
+        let mut hasher = blake3::Hasher::new();
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            if self.records.is_closed() {
+                return Ok(None);
+            }
+            match input.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(length) => {
+                    hasher.update(&chunk[..length]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let hash = hasher.finalize();
+        // 128 bits tell files apart.
+        Ok(Some(hash.to_hex()[..32].to_owned()))
+    }
+
+    fn frame(&self, input: File, start: Mark, mut taker: Taker<'_>) -> io::Result<Ended> {
+        let limit = self.reading.max_record;
+        let input = BufReader::with_capacity(CHUNK, input);
+        match self.file.format {
+            Format::JsonLines => {
+                let mut lines = Lines::new(input, limit);
+                lines.resume_at(start)?;
+                while let Some(line) = lines.read()? {
+                    if !taker.take(line, |bytes| bytes_of(media_type::JSON, bytes)) {
+                        return Ok(Ended::Abandoned);
+                    }
+                }
+            }
+            Format::Csv => match Rows::new(input, self.reading.delimiter, limit) {
+                Ok(mut rows) => {
+                    rows.resume_at(start)?;
+                    while let Some(row) = rows.read()? {
+                        if !taker.take(row, Body::Value) {
+                            return Ok(Ended::Abandoned);
+                        }
+                    }
+                }
+                Err(HeaderError::Io(error)) => return Err(error),
+                // Without its header nothing of the file can be read.
+                Err(HeaderError::NoHeader(header)) if start.records == 0 => {
+                    if !taker.take(self.whole(Err(header)), Body::Value) {
+                        return Ok(Ended::Abandoned);
+                    }
+                }
+                Err(HeaderError::NoHeader(_)) => {}
+            },
+            Format::Json if start.records == 0 => {
+                let text = self.whole(read_all(input, limit)?);
+                if !taker.take(text, |bytes| bytes_of(media_type::JSON, bytes)) {
+                    return Ok(Ended::Abandoned);
+                }
+            }
+            Format::Json => {}
+        }
+        Ok(match taker.hand_over() {
+            true => Ended::Whole,
+            false => Ended::Abandoned,
+        })
+    }
+
+    /// The one record that stands for all of the file.
+    fn whole<T>(&self, content: Result<T, Unframed>) -> Framed<T> {
+        Framed {
+            number: 1,
+            line: 1,
+            next: Mark {
+                records: 1,
+                lines: 0,
+                offset: self.file.stamp.size,
+            },
+            content,
+        }
+    }
+}
+
+/// Makes records of what was framed and hands them over.
+struct Taker<'a> {
+    reader: &'a Reader,
+    hash: String,
+    /// Where the next record begins, in bytes.
+    from: u64,
+    batch: Batch,
+    /// The bytes that the batch stands for.
+    bytes: usize,
+}
+
+impl Taker<'_> {
+    /// Adds a record, and hands over what is enough; false when nobody takes it.
+    fn take<T>(&mut self, framed: Framed<T>, body: impl FnOnce(T) -> Body) -> bool {
+        let Reader { name, file, .. } = self.reader;
+        let attributes = vec![
+            ("file.name".to_owned(), name.clone()),
+            ("file.record".to_owned(), framed.number.to_string()),
+            ("file.line".to_owned(), framed.line.to_string()),
+        ];
+        let mut unreadable = None;
+        let body = match framed.content {
+            Ok(content) => body(content),
+            Err(unframed) => {
+                unreadable = Some(unframed.why.to_string());
+                // Of a record that was cut nobody should try to read the half.
+                let content_type = match file.format {
+                    _ if unframed.is_cut => media_type::BYTES,
+                    Format::Csv => media_type::CSV,
+                    Format::Json | Format::JsonLines => media_type::JSON,
+                };
+                bytes_of(content_type, unframed.bytes)
+            }
+        };
+        let place = Place {
+            file: name.clone(),
+            hash: self.hash.clone(),
+            size: file.stamp.size,
+            mark: framed.next,
+        };
+        let record = Record {
+            id: format!("{name}:{}:{}", self.hash, framed.number),
+            key: None,
+            time: Some(file.stamp.modified),
+            subject: Some(format!("{name}#{}", framed.number)),
+            attributes,
+            body,
+            unreadable,
+            position: Some(place.position()),
+        };
+        let length = framed.next.offset.saturating_sub(self.from);
+        self.from = framed.next.offset;
+        // A header or blank lines may lie between, so no more than a record can have is counted.
+        let length =
+            usize::try_from(length).map_or(BATCH_BYTES, |length| length.min(self.reader.reading.max_record));
+        self.bytes += length;
+        self.batch.push((record, length));
+        self.batch.len() < BATCH && self.bytes < BATCH_BYTES || self.hand_over()
+    }
+
+    /// Hands over what there is; false when nobody takes it.
+    fn hand_over(&mut self) -> bool {
+        self.bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        batch.is_empty() || self.reader.records.blocking_send(batch).is_ok()
+    }
+}
+
+fn bytes_of(content_type: &str, bytes: Vec<u8>) -> Body {
+    Body::Bytes {
+        content_type: content_type.to_owned(),
+        bytes: Bytes::from(bytes),
+    }
+}
+
+/// All that there is, if it is no more than a record may have.
+fn read_all(input: impl Read, limit: usize) -> io::Result<Result<Vec<u8>, Unframed>> {
+    let mut bytes = Vec::new();
+    input.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() <= limit {
+        return Ok(Ok(bytes));
+    }
+    bytes.truncate(limit);
+    Ok(Err(Unframed {
+        bytes,
+        is_cut: true,
+        why: Malformed {
+            line: 1,
+            column: 1,
+            what: "the file is larger than `max_record`".into(),
+        },
+    }))
+}

@@ -1,0 +1,155 @@
+//! One request and its answer.
+//!
+//! Promises: nothing of a body is looked at before its signature is proven, and 200 is said only with the
+//! bus's receipt in hand. Cheap refusals come first: path, method, headers; then a permit, then the body.
+
+use std::{sync::Arc, time::SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Body as _, Incoming},
+    header::{EXPECT, ORIGIN},
+    http::request::Parts,
+};
+use tokio::time::{Duration, Instant, timeout_at};
+use tracing::debug;
+
+use crate::{
+    answer::Answer,
+    delivery::Claim,
+    server::{Door, Server, Way},
+};
+
+/// A body that is slower than this, in bytes a second, has only [`crate::Limits::slow_body`].
+const PACE: u64 = 1024;
+/// What is read after an early answer, so that the answer is not lost with the connection.
+const LEFTOVERS: usize = 1 << 20;
+const LEFTOVERS_TIME: Duration = Duration::from_secs(1);
+/// When to come again, in seconds.
+const SHUT: u64 = 5;
+const FULL: u64 = 1;
+
+impl Server {
+    /// Answers one request.
+    pub(crate) async fn exchange(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (parts, mut body) = request.into_parts();
+        let answer = match self.take(&parts, &mut body).await {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                // A sender that still writes would see a reset connection instead of its answer; one that
+                // waits to be asked for its body gets no such invitation.
+                if !refusal.closes && !parts.headers.contains_key(EXPECT) {
+                    discard(&mut body).await;
+                }
+                refusal
+            }
+        };
+        debug!(
+            path = parts.uri.path(),
+            status = answer.status.as_u16(),
+            reason = &*answer.text,
+            "webhook: answered"
+        );
+        answer.into_response()
+    }
+
+    async fn take(&self, parts: &Parts, body: &mut Incoming) -> Result<Answer, Answer> {
+        let path = parts.uri.path();
+        let door = match self.way(path) {
+            Way::Open(door) => door,
+            Way::Shut => return Err(stopped()),
+            Way::Unknown => return Err(Answer::new(StatusCode::NOT_FOUND, "no flow reads from this path")),
+        };
+        if parts.method != Method::POST {
+            return Err(Answer::new(StatusCode::METHOD_NOT_ALLOWED, "only POST"));
+        }
+        // A page in somebody's browser can POST to a loopback address too, and then says where it is from.
+        if self.policy.scheme.proof.is_none() && parts.headers.contains_key(ORIGIN) {
+            return Err(Answer::new(
+                StatusCode::FORBIDDEN,
+                "unsigned requests of web pages are not taken",
+            ));
+        }
+        let claim = Claim::read(self.policy.scheme, &parts.headers, SystemTime::now())?;
+        if body
+            .size_hint()
+            .exact()
+            .is_some_and(|size| size > self.policy.max_body as u64)
+        {
+            return Err(self.too_large());
+        }
+        let _permit = self
+            .bodies
+            .try_acquire()
+            .map_err(|_| Answer::come_again(FULL, "too many requests at once"))?;
+        let bytes = self.read(&door, body).await?;
+        if !claim.is_proven(&self.policy.keyring, &bytes) {
+            return Err(Answer::new(
+                StatusCode::UNAUTHORIZED,
+                "the signature does not match: another secret, or a body that was changed on its way",
+            ));
+        }
+        let record = claim.into_record(path, bytes);
+        match door.outlet.offer(record, self.policy.patience).await {
+            Ok(receipt) => Ok(Answer::safe(&receipt)),
+            Err(fault) => {
+                debug!(path, %fault, "webhook: not taken");
+                Err(Answer::not_taken(&fault))
+            }
+        }
+    }
+
+    /// The whole body, or why not.
+    async fn read(&self, door: &Arc<Door>, body: &mut Incoming) -> Result<Bytes, Answer> {
+        let begun = Instant::now();
+        let end = begun + self.limits.body;
+        let mut whole = BytesMut::new();
+        loop {
+            let due = begun + self.limits.slow_body + Duration::from_secs(whole.len() as u64 / PACE);
+            let frame = tokio::select! {
+                frame = timeout_at(due.min(end), body.frame()) => frame,
+                () = door.outlet.stopping() => return Err(stopped()),
+            };
+            match frame {
+                Err(_) => {
+                    return Err(
+                        Answer::new(StatusCode::REQUEST_TIMEOUT, "the body came too slowly").closing(),
+                    );
+                }
+                Ok(None) => return Ok(whole.freeze()),
+                Ok(Some(Err(_))) => return Err(Answer::bad("the body broke off or is malformed").closing()),
+                Ok(Some(Ok(frame))) => {
+                    // Trailers are no part of it.
+                    let Ok(data) = frame.into_data() else { continue };
+                    if whole.len() + data.len() > self.policy.max_body {
+                        return Err(self.too_large());
+                    }
+                    whole.extend_from_slice(&data);
+                }
+            }
+        }
+    }
+
+    fn too_large(&self) -> Answer {
+        let text = format!("the body is larger than {} bytes", self.policy.max_body);
+        Answer::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    }
+}
+
+fn stopped() -> Answer {
+    Answer::come_again(SHUT, "the flow behind this path is stopped; send it again").closing()
+}
+
+/// Reads on for a moment and forgets what comes.
+async fn discard(body: &mut Incoming) {
+    let end = Instant::now() + LEFTOVERS_TIME;
+    let mut read = 0;
+    while let Ok(Some(Ok(frame))) = timeout_at(end, body.frame()).await {
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if read > LEFTOVERS {
+            break;
+        }
+    }
+}

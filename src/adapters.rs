@@ -1,0 +1,16 @@
+//! The adapters of this build: one line each.
+
+use trunkline_sdk::Adapter;
+
+static WEBHOOK: trunkline_webhook::Webhook = trunkline_webhook::Webhook::new();
+
+/// All adapters, by the word under which a landscape uses them.
+pub static ADAPTERS: &[&dyn Adapter] = &[&trunkline_file::File, &trunkline_sql::Sql, &WEBHOOK];
+
+/// The adapter with this name.
+pub fn find(name: &str) -> Option<&'static dyn Adapter> {
+    ADAPTERS
+        .iter()
+        .copied()
+        .find(|adapter| adapter.describe().name == name)
+}

@@ -1,0 +1,65 @@
+//! `trunkline check`: everything that can be known from the files, all at once.
+
+use serde_json::json;
+
+use super::{Failure, Place, checked, count};
+use crate::config::{self, Landscape, Variables};
+
+#[derive(clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    place: Place,
+    /// One JSON array on stdout, for editors and scripts
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    #[expect(
+        clippy::print_stdout,
+        clippy::print_stderr,
+        reason = "stdout is for data, stderr for talk"
+    )]
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let home = self.place.landscape;
+        let environment = |name: &str| std::env::var(name).ok();
+        let (landscape, problems) = Landscape::read(home.clone(), &Variables::new(&environment))?;
+        let checked = checked(&landscape, problems);
+        if self.json {
+            let problems = checked.as_ref().err().map(Vec::as_slice).unwrap_or_default();
+            let problems: Vec<_> = problems
+                .iter()
+                .map(|problem| {
+                    json!({
+                        "file": &*problem.place.file,
+                        "line": problem.place.line,
+                        "column": problem.place.column,
+                        "width": problem.place.width,
+                        "what": problem.what,
+                        "hint": problem.hint,
+                    })
+                })
+                .collect();
+            println!("{}", json!(problems));
+        }
+        match checked {
+            Ok(plan) => {
+                eprintln!(
+                    "{}: {}, {}, {}: no problems",
+                    home.display(),
+                    count(plan.systems.len(), "system"),
+                    count(plan.topology.channels.len(), "channel"),
+                    count(plan.flows.len(), "flow"),
+                );
+                Ok(())
+            }
+            Err(problems) => {
+                if !self.json {
+                    eprint!("{}", config::report(&landscape.files, &problems));
+                }
+                eprintln!("{}: {}", home.display(), count(problems.len(), "problem"));
+                Err(Failure::Told)
+            }
+        }
+    }
+}

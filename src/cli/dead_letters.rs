@@ -1,0 +1,97 @@
+//! `trunkline dead-letters`: what waits for a person, and why.
+
+use clap::Subcommand;
+use serde_json::json;
+use trunkline_sdk::Fault;
+
+use super::{Failure, Place, count, load};
+use crate::{
+    bus::{Bus, Parked},
+    config::Plan,
+    names::{ProcessName, QueueName},
+    runtime::open_bus,
+};
+
+/// Most messages that are read of one queue.
+const MOST: usize = 1000;
+
+#[derive(Subcommand)]
+pub(super) enum DeadLetters {
+    /// What is parked, by flow and cause, oldest first
+    List(List),
+}
+
+#[derive(clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    place: Place,
+    /// One JSON array on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+impl DeadLetters {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let DeadLetters::List(list) = self;
+        list.run().await
+    }
+}
+
+impl List {
+    #[expect(
+        clippy::print_stdout,
+        clippy::print_stderr,
+        reason = "stdout is for data, stderr for talk"
+    )]
+    async fn run(self) -> Result<(), Failure> {
+        let plan = load(&self.place.landscape)?;
+        let bus = open_bus(&plan, &ProcessName::new("dead-letters").map_err(Fault::stop)?).await?;
+        bus.declare(&plan.topology).await?;
+        let parked = all(&*bus, &plan).await?;
+        bus.close().await;
+        if self.json {
+            let rows: Vec<_> = parked.iter().map(|(queue, parked)| row(queue, parked)).collect();
+            println!("{}", json!(rows));
+        } else {
+            for (queue, parked) in &parked {
+                println!("{}", line(queue, parked));
+            }
+        }
+        eprintln!("{} parked", count(parked.len(), "message"));
+        Ok(())
+    }
+}
+
+/// What is parked in a landscape.
+async fn all(bus: &dyn Bus, plan: &Plan) -> Result<Vec<(QueueName, Parked)>, Failure> {
+    let mut all = Vec::new();
+    for flow in &plan.flows {
+        let queue = flow.queue();
+        let parked = bus.parked(&queue, MOST).await?;
+        all.extend(parked.into_iter().map(|parked| (queue.clone(), parked)));
+    }
+    Ok(all)
+}
+
+fn row(queue: &QueueName, parked: &Parked) -> serde_json::Value {
+    let cause = parked.cause.as_ref();
+    json!({
+        "queue": queue.parked(),
+        "message_id": parked.message.id.as_str(),
+        "subject": parked.message.subject.as_deref(),
+        "attempts": parked.attempt,
+        "flow": cause.map(|cause| cause.flow.as_str()),
+        "step": cause.map(|cause| cause.step.as_str()),
+        "what": cause.map(|cause| cause.what.as_str()),
+        "hint": cause.and_then(|cause| cause.hint.as_deref()),
+        "at": cause.map(|cause| cause.at.to_string()),
+    })
+}
+
+fn line(queue: &QueueName, parked: &Parked) -> String {
+    let what = parked.cause.as_ref().map_or_else(
+        || "put here by another program".to_owned(),
+        |cause| format!("{}: {}", cause.step, cause.what),
+    );
+    format!("{}  {}  {what}", queue.parked(), parked.message.id)
+}

@@ -1,0 +1,125 @@
+//! What stands in a flow file, before it is checked.
+
+use std::sync::Arc;
+
+use trunkline_sdk::{Kind, Need, Opt, Options, Place, Problem, Settings};
+
+use super::{variables::Variables, yaml};
+
+/// The words of a flow file.
+pub(crate) const FLOW: &[Opt] = &[
+    Opt {
+        name: "flow",
+        kind: Kind::Text,
+        need: Need::Required,
+        summary: "its name, once in the landscape",
+    },
+    Opt {
+        name: "from",
+        kind: Kind::Any,
+        need: Need::Required,
+        summary: "a channel, or a system: `{ system: shop, … }`",
+    },
+    Opt {
+        name: "steps",
+        kind: Kind::List(&Kind::Any),
+        need: Need::Optional,
+        summary: "what is done, in order",
+    },
+    Opt {
+        name: "to",
+        kind: Kind::Any,
+        need: Need::Optional,
+        summary: "a channel, or a system: `{ system: erp, … }`; not with a `route` as last step",
+    },
+    Opt {
+        name: "retry",
+        kind: Kind::Group(RETRY),
+        need: Need::Optional,
+        summary: "how often and when a message is tried again before it is parked",
+    },
+];
+
+/// The words of `retry:`.
+pub(crate) const RETRY: &[Opt] = &[
+    Opt {
+        name: "attempts",
+        kind: Kind::Number(1, 1000),
+        need: Need::Default("8"),
+        summary: "how often in all, the first time included",
+    },
+    Opt {
+        name: "first",
+        kind: Kind::Duration,
+        need: Need::Default("1s"),
+        summary: "the delay before the second attempt; delays snap up to 1s, 5s, 30s, 2m, 10m or 1h",
+    },
+    Opt {
+        name: "factor",
+        kind: Kind::Number(1, 100),
+        need: Need::Default("2"),
+        summary: "each delay is the one before times this",
+    },
+    Opt {
+        name: "max",
+        kind: Kind::Duration,
+        need: Need::Default("10m"),
+        summary: "no delay is longer",
+    },
+];
+
+/// A flow file as read.
+#[derive(Debug)]
+pub struct FlowFile {
+    /// The flow's name, and where it stands.
+    pub name: (String, Place),
+    /// `from:`.
+    pub from: Settings,
+    /// `steps:`.
+    pub steps: Vec<Settings>,
+    /// `to:`.
+    pub to: Option<Settings>,
+    /// `retry:`.
+    pub retry: Option<Settings>,
+}
+
+impl FlowFile {
+    /// Reads a flow file; `None`: what is missing was told.
+    pub(crate) fn read(
+        file: &Arc<str>,
+        text: &str,
+        variables: &Variables<'_>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let before = problems.len();
+        let Some(root) = yaml::read(file, text, variables, problems) else {
+            if problems.len() == before {
+                let place = Place {
+                    file: file.clone(),
+                    line: 1,
+                    column: 1,
+                    width: 1,
+                };
+                problems.push(Problem::new(&place, "is empty").hint("begin with `flow: <name>`"));
+            }
+            return None;
+        };
+        if let Err(found) = Options::read(FLOW, &root) {
+            problems.extend(found);
+        }
+        let name = root.get("flow")?;
+        let steps = match root.get("steps") {
+            Some(steps) => steps
+                .items()
+                .map_or_else(|| vec![steps.clone()], <[Settings]>::to_vec),
+            None => Vec::new(),
+        };
+        Some(Self {
+            name: (name.text()?.to_owned(), name.place.clone()),
+            from: root.get("from")?.clone(),
+            steps,
+            to: root.get("to").cloned(),
+            retry: root.get("retry").cloned(),
+        })
+    }
+}

@@ -1,0 +1,23 @@
+//! A landscape: read from its files, checked, and turned into a plan that can be run.
+//!
+//! [`Landscape::read`] finds what stands in the files, and where; [`check()`] is pure and tells everything that
+//! can be known before it runs, all at once; what passes is a [`Plan`].
+
+mod check;
+mod files;
+mod flow;
+mod landscape;
+mod plan;
+mod report;
+mod tables;
+mod variables;
+mod yaml;
+
+pub use check::check;
+pub(crate) use check::unknown_hint;
+pub use files::Files;
+pub use flow::FlowFile;
+pub use landscape::{ChannelEntry, Landscape, SystemEntry};
+pub use plan::{BusAddress, Feed, FlowPlan, Plan, SystemPlan, Target};
+pub use report::report;
+pub use variables::Variables;

@@ -1,0 +1,173 @@
+//! A landscape that passed its check: everything resolved, ready to run.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+use prost_reflect::MessageDescriptor;
+use trunkline_sdk::{Adapter, Settings};
+
+use crate::{
+    bus::{Queue, Topology},
+    flow::Steps,
+    names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
+    recovery::Schedule,
+};
+
+/// What will run.
+#[derive(Debug)]
+pub struct Plan {
+    /// The landscape's folder.
+    pub home: PathBuf,
+    /// The bus.
+    pub bus: BusAddress,
+    /// The folder for what flows remember.
+    pub store: PathBuf,
+    /// The systems that flows use.
+    pub systems: BTreeMap<SystemName, SystemPlan>,
+    /// The flows, in the order of their files.
+    pub flows: Vec<FlowPlan>,
+    /// Which flows run in which process.
+    pub processes: BTreeMap<ProcessName, Vec<FlowName>>,
+    /// Every channel and queue of the landscape.
+    pub topology: Topology,
+}
+
+impl Plan {
+    /// The flows of one process, or all of them.
+    pub fn flows_of(&self, process: Option<&ProcessName>) -> impl Iterator<Item = &FlowPlan> {
+        let chosen = process.and_then(|process| self.processes.get(process));
+        self.flows
+            .iter()
+            .filter(move |flow| chosen.is_none_or(|chosen| chosen.contains(&flow.name)))
+    }
+}
+
+/// Where the bus is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum BusAddress {
+    /// In this folder.
+    Embedded(PathBuf),
+    /// At this URL; it may hold a password.
+    RabbitMq(String),
+}
+
+/// Shows no password.
+impl fmt::Debug for BusAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BusAddress::Embedded(folder) => write!(f, "embedded:{}", folder.display()),
+            BusAddress::RabbitMq(_) => f.write_str("amqp:…"),
+        }
+    }
+}
+
+/// A system with its adapter.
+#[derive(Clone)]
+pub struct SystemPlan {
+    /// The adapter.
+    pub adapter: &'static dyn Adapter,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+impl fmt::Debug for SystemPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:?}", self.adapter.describe().name, self.settings)
+    }
+}
+
+/// One flow.
+#[derive(Debug, Clone)]
+pub struct FlowPlan {
+    /// Its name.
+    pub name: FlowName,
+    /// Where its messages come from.
+    pub feed: Feed,
+    /// What is done to them.
+    pub steps: Steps,
+    /// Where they go.
+    pub target: Target,
+    /// When a message is tried again.
+    pub retry: Schedule,
+}
+
+impl FlowPlan {
+    /// The flow's queue; of an inbound flow only its parked messages exist.
+    pub fn queue(&self) -> QueueName {
+        match &self.feed {
+            Feed::Channel { channel, .. } => QueueName::of_subscriber(channel, &self.name),
+            Feed::System { system, .. } => QueueName::of_source(system, &self.name),
+        }
+    }
+
+    /// The queue as part of the topology.
+    pub(crate) fn topology(&self) -> Queue {
+        let channel = match &self.feed {
+            Feed::Channel { channel, .. } => Some(channel.clone()),
+            Feed::System { .. } => None,
+        };
+        Queue {
+            name: self.queue(),
+            channel,
+        }
+    }
+
+    /// The systems it uses.
+    pub fn systems(&self) -> impl Iterator<Item = &SystemName> {
+        let source = match &self.feed {
+            Feed::System { system, .. } => Some(system),
+            Feed::Channel { .. } => None,
+        };
+        let sink = match &self.target {
+            Target::System { system, .. } => Some(system),
+            Target::Channel(_) | Target::Routed => None,
+        };
+        source.into_iter().chain(sink)
+    }
+}
+
+/// Where a flow's messages come from.
+#[derive(Debug, Clone)]
+pub enum Feed {
+    /// A channel, which carries messages of this type.
+    Channel {
+        /// The channel.
+        channel: ChannelName,
+        /// The type.
+        type_name: TypeName,
+    },
+    /// A system.
+    System {
+        /// The system.
+        system: SystemName,
+        /// What stands beside `system:`.
+        settings: Settings,
+    },
+}
+
+/// Where a flow's messages go.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// To a channel.
+    Channel(ChannelName),
+    /// Into a system.
+    System {
+        /// The system.
+        system: SystemName,
+        /// What stands beside `system:`.
+        settings: Settings,
+        /// The type of the canonical messages that arrive there; `None`: native records.
+        arrives: Option<MessageDescriptor>,
+    },
+    /// Where the last step, a `route`, sends each.
+    Routed,
+}
+
+impl Target {
+    /// The channel, if it is one.
+    pub fn channel(&self) -> Option<&ChannelName> {
+        match self {
+            Target::Channel(channel) => Some(channel),
+            Target::System { .. } | Target::Routed => None,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! YAML to [`Settings`]: every key and value with the place where it stands, variables filled in.
+//!
+//! A landscape needs no more of YAML than maps, lists and single values. Anchors, aliases, tags and several
+//! documents in a file are refused: they hide from the reader what a flow does, and an alias can grow a file
+//! of one page to gigabytes.
+
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use trunkline_sdk::{Entry, Place, Problem, Settings};
+
+use super::variables::Variables;
+
+/// Deeper than any landscape, and far from the end of the stack.
+const MAX_DEPTH: usize = 32;
+
+/// Reads one YAML document. With problems, the tree holds what could be read all the same.
+pub(crate) fn read(
+    file: &Arc<str>,
+    text: &str,
+    variables: &Variables<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Settings> {
+    let mut reader = Reader {
+        file,
+        text,
+        variables,
+        problems,
+        events: Parser::new_from_str(text),
+        depth: 0,
+    };
+    reader.document()
+}
+
+struct Reader<'r> {
+    file: &'r Arc<str>,
+    text: &'r str,
+    variables: &'r Variables<'r>,
+    problems: &'r mut Vec<Problem>,
+    events: Parser<'r, saphyr_parser::StrInput<'r>>,
+    depth: usize,
+}
+
+impl<'r> Reader<'r> {
+    fn document(&mut self) -> Option<Settings> {
+        let mut root = None;
+        loop {
+            match self.next()? {
+                (Event::StreamEnd, _) => return root,
+                (Event::StreamStart | Event::DocumentEnd | Event::Nothing, _) => {}
+                (Event::DocumentStart(_), span) if root.is_some() => {
+                    self.problem(span, "a second document begins here")
+                        .hint_last("put it into a file of its own");
+                    return root;
+                }
+                (Event::DocumentStart(_), _) => {
+                    let (event, span) = self.next()?;
+                    root = Some(self.node(event, span)?);
+                }
+                (_, span) => {
+                    self.problem(span, "nothing is expected here");
+                    return root;
+                }
+            }
+        }
+    }
+
+    /// The next event; `None`: the text is no YAML, and that is said.
+    fn next(&mut self) -> Option<(Event<'r>, Span)> {
+        match self.events.next_event()? {
+            Ok(event) => Some(event),
+            Err(error) => {
+                let at = error.marker();
+                let place = self.place_at(at.line(), at.col(), 1);
+                self.problems
+                    .push(Problem::new(&place, format!("is no YAML: {}", error.info())));
+                None
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'r>, span: Span) -> Option<Settings> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            self.problem(span, format!("is nested more than {MAX_DEPTH} deep"));
+            return None;
+        }
+        let node = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                if anchor != 0 || tag.is_some() {
+                    self.no_anchors(span);
+                }
+                let place = self.scalar_place(&text, style, span);
+                // `~` and `null` are YAML's words for nothing.
+                let nothing = style == ScalarStyle::Plain && (text == "~" || text == "null");
+                let text = if nothing { "".into() } else { text };
+                match self.variables.fill(&text) {
+                    Ok((text, from_variable)) => Settings::scalar(place, text, from_variable),
+                    Err(faults) => {
+                        self.problems
+                            .extend(faults.into_iter().map(|fault| fault.at(&place)));
+                        Settings::scalar(place, text, true)
+                    }
+                }
+            }
+            Event::SequenceStart(anchor, tag) => {
+                if anchor != 0 || tag.is_some() {
+                    self.no_anchors(span);
+                }
+                let mut items = Vec::new();
+                loop {
+                    match self.next()? {
+                        (Event::SequenceEnd, _) => break Settings::list(self.place(span), items),
+                        (event, span) => items.push(self.node(event, span)?),
+                    }
+                }
+            }
+            Event::MappingStart(anchor, tag) => {
+                if anchor != 0 || tag.is_some() {
+                    self.no_anchors(span);
+                }
+                self.map(span)?
+            }
+            Event::Alias(_) => {
+                self.no_anchors(span);
+                Settings::scalar(self.place(span), "", false)
+            }
+            _ => {
+                self.problem(span, "nothing is expected here");
+                return None;
+            }
+        };
+        self.depth -= 1;
+        Some(node)
+    }
+
+    fn map(&mut self, span: Span) -> Option<Settings> {
+        let mut entries: Vec<Entry> = Vec::new();
+        loop {
+            let (event, key_span) = self.next()?;
+            let key = match event {
+                Event::MappingEnd => return Some(Settings::map(self.place(span), entries)),
+                Event::Scalar(key, ..) => key.into_owned(),
+                other => {
+                    self.problem(key_span, "a key must be a single word");
+                    self.node(other, key_span)?;
+                    String::new()
+                }
+            };
+            let (event, value_span) = self.next()?;
+            let value = self.node(event, value_span)?;
+            let place = self.place(key_span);
+            if let Some(first) = entries.iter().find(|entry| entry.key == key) {
+                let line = first.place.line;
+                self.problems.push(
+                    Problem::new(&place, format!("`{key}` is said twice"))
+                        .hint(format!("it stands on line {line} already: keep one of the two")),
+                );
+                continue;
+            }
+            entries.push(Entry { key, place, value });
+        }
+    }
+
+    fn no_anchors(&mut self, span: Span) {
+        self.problem(span, "anchors, aliases and tags are not used in a landscape")
+            .hint_last("write the value out");
+    }
+
+    fn problem(&mut self, span: Span, what: impl Into<String>) -> &mut Self {
+        let place = self.place(span);
+        self.problems.push(Problem::new(&place, what));
+        self
+    }
+
+    fn hint_last(&mut self, hint: &str) {
+        if let Some(problem) = self.problems.last_mut() {
+            problem.hint = Some(hint.to_owned());
+        }
+    }
+
+    /// Where the text of a scalar begins: behind its quote, or on the first line of a block.
+    fn scalar_place(&self, text: &str, style: ScalarStyle, span: Span) -> Place {
+        let width = text.lines().next().map_or(1, |line| line.chars().count());
+        match style {
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
+                self.place_at(span.start.line(), span.start.col() + 1, width)
+            }
+            ScalarStyle::Literal | ScalarStyle::Folded => {
+                // The span begins on the line behind the `|`, which may be empty.
+                let mut lines = self
+                    .text
+                    .lines()
+                    .enumerate()
+                    .skip(span.start.line().saturating_sub(1));
+                let first = lines.find(|(_, line)| !line.trim().is_empty());
+                let (index, line) = first.unwrap_or((span.start.line(), ""));
+                self.place_at(index + 1, line.chars().take_while(|c| *c == ' ').count(), width)
+            }
+            ScalarStyle::Plain => self.place_at(span.start.line(), span.start.col(), width),
+        }
+    }
+
+    fn place(&self, span: Span) -> Place {
+        let one_line = span.start.line() == span.end.line();
+        let width = if one_line {
+            span.end.col().saturating_sub(span.start.col())
+        } else {
+            1
+        };
+        self.place_at(span.start.line(), span.start.col(), width)
+    }
+
+    fn place_at(&self, line: usize, column: usize, width: usize) -> Place {
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        Place {
+            file: self.file.clone(),
+            line: number(line.max(1)),
+            column: number(column + 1),
+            width: number(width.max(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> (Option<Settings>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let lookup = |name: &str| (name == "SECRET").then(|| "s3cret".to_owned());
+        let settings = read(&"a.yaml".into(), text, &Variables::new(&lookup), &mut problems);
+        (settings, problems)
+    }
+
+    #[test]
+    fn every_value_knows_where_its_text_begins() {
+        let (settings, problems) =
+            read_text("a: one\nb: { c: 'two', d: [x, \"y\"] }\ne: |\n  three\n  four\n");
+        assert!(problems.is_empty(), "{problems:?}");
+        let settings = settings.unwrap();
+        let place = |settings: &Settings| (settings.place.line, settings.place.column, settings.place.width);
+        let b = settings.get("b").unwrap();
+        assert_eq!(place(settings.get("a").unwrap()), (1, 4, 3));
+        assert_eq!(place(b.get("c").unwrap()), (2, 10, 3));
+        assert_eq!(place(&b.get("d").unwrap().items().unwrap()[1]), (2, 24, 1));
+        assert_eq!(place(settings.get("e").unwrap()), (4, 3, 5));
+        assert_eq!(settings.get("e").unwrap().text(), Some("three\nfour\n"));
+    }
+
+    #[test]
+    fn variables_are_filled_in_and_never_shown() {
+        let (settings, problems) = read_text("a: ${SECRET}\nb: x${MISSING:-y}z\nc: plain\n");
+        assert!(problems.is_empty());
+        let settings = settings.unwrap();
+        assert_eq!(settings.get("a").unwrap().text(), Some("s3cret"));
+        assert!(settings.get("a").unwrap().is_from_variable());
+        assert_eq!(settings.get("b").unwrap().text(), Some("xyz"));
+        assert!(!settings.get("c").unwrap().is_from_variable());
+        assert!(!format!("{settings:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn what_a_landscape_does_not_need_of_yaml_is_refused() {
+        let deep = format!("{}x{}", "[".repeat(40), "]".repeat(40));
+        let cases = [
+            ("a: &x 1\nb: *x\n", "anchors"),
+            ("a: !!str 1\n", "tags"),
+            ("a: 1\n---\nb: 2\n", "second document"),
+            ("a: 1\na: 2\n", "`a` is said twice"),
+            ("a: ${MISSING}\n", "`MISSING` is not set"),
+            ("a: ${MISSING\n", "has no `}`"),
+            ("a: [1\n", "no YAML"),
+            (deep.as_str(), "nested more than 32"),
+            ("? [a]\n: b\n", "single word"),
+        ];
+        for (text, told) in cases {
+            let (_, problems) = read_text(text);
+            assert!(
+                problems.iter().any(|problem| problem.what.contains(told)),
+                "{text}: {problems:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_nothing_and_no_panic() {
+        for text in ["", "# only a comment\n", "---\n", "\u{feff}"] {
+            let (_, problems) = read_text(text);
+            assert!(problems.is_empty(), "{text:?}: {problems:?}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! From a source onto the bus: records are taken through the steps, and their senders hear when they are safe.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
+
+use crate::{
+    bus::{Bus, Destination, Hop, Outgoing, StateKey},
+    config::{Feed, FlowPlan},
+    flow::{Failed, Steps, Verdict, cause, outputs},
+    message::{Content, Message, Trace},
+    names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
+    observe::Tally,
+    recovery::Patience,
+};
+
+/// Records that wait to be taken through the steps, and that are published together.
+const BATCH: usize = 256;
+
+/// The intake of one flow that reads a system.
+pub(crate) struct Inbound {
+    flow: FlowName,
+    system: SystemName,
+    uri: Arc<str>,
+    queue: QueueName,
+    steps: Steps,
+    target: Option<ChannelName>,
+    bus: Arc<dyn Bus>,
+    tally: Arc<Tally>,
+    stopping: watch::Receiver<bool>,
+}
+
+/// A record on its way, and who waits for its receipt.
+struct Offered {
+    record: Record,
+    answer: oneshot::Sender<Receipt>,
+}
+
+/// A hop, and who waits for it.
+struct Pending {
+    hop: Hop,
+    answers: Vec<(oneshot::Sender<Receipt>, Receipt)>,
+}
+
+impl Inbound {
+    /// The intake of this flow; `None` if the flow reads a channel.
+    pub(crate) fn new(
+        plan: &FlowPlan,
+        bus: Arc<dyn Bus>,
+        tally: Arc<Tally>,
+        stopping: watch::Receiver<bool>,
+    ) -> Option<Self> {
+        let Feed::System { system, .. } = &plan.feed else {
+            return None;
+        };
+        Some(Self {
+            flow: plan.name.clone(),
+            system: system.clone(),
+            uri: format!("/{system}/{}", plan.name).into(),
+            queue: plan.queue(),
+            steps: plan.steps.clone(),
+            target: plan.target.channel().cloned(),
+            bus,
+            tally,
+            stopping,
+        })
+    }
+
+    /// Runs the source until it ends or is told to stop. What it sent is safe when this returns.
+    ///
+    /// Faults: the source's own, and those of reading the stored position.
+    pub(crate) async fn run(&self, source: &mut dyn Source) -> Result<(), Fault> {
+        let key = StateKey::position(&self.system, &self.flow);
+        let resume = self.bus.state(&key).await?.map(Position);
+        let (sender, offered) = mpsc::channel(BATCH);
+        let outlet = Outlet::new(Arc::new(Desk {
+            sender,
+            stopping: self.stopping.clone(),
+        }));
+        // When the source returns it drops its outlet, and that ends the intake.
+        let (ended, ()) = tokio::join!(source.run(outlet, resume), self.take_in(offered, &key));
+        ended
+    }
+
+    async fn take_in(&self, mut offered: mpsc::Receiver<Offered>, key: &StateKey) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while offered.recv_many(&mut batch, BATCH).await > 0 {
+            let mut pending: Vec<Pending> = Vec::with_capacity(batch.len());
+            for Offered { record, answer } in batch.drain(..) {
+                // Nobody waits: its sender was told that it is not safe, and sends it again.
+                if answer.is_closed() {
+                    continue;
+                }
+                let position = record
+                    .position
+                    .as_ref()
+                    .map(|position| (key.clone(), position.0.clone()));
+                let (outputs, receipt) = self.steps(record).await;
+                match pending.last_mut() {
+                    // Records with a position go as one hop, so that the position never gets ahead of a record.
+                    Some(last) if position.is_some() && last.hop.state.is_some() => {
+                        last.hop.outputs.extend(outputs);
+                        last.hop.state = position;
+                        last.answers.push((answer, receipt));
+                    }
+                    _ => pending.push(Pending::new(outputs, position, (answer, receipt))),
+                }
+            }
+            self.publish(pending).await;
+        }
+    }
+
+    /// Takes a record through the steps: what it becomes on the bus, and what its sender hears then.
+    async fn steps(&self, record: Record) -> (Vec<Outgoing>, Receipt) {
+        self.tally.received(false);
+        let unreadable = record.unreadable.clone();
+        let message = self.message(record);
+        let original = message.clone();
+        let applied = match unreadable {
+            None => self.steps.apply(message).await,
+            Some(what) => {
+                let fault =
+                    Fault::dead_letter(what).hint("mend it where it comes from, and have it sent again");
+                Err(Failed { step: "read", fault })
+            }
+        };
+        let outcome = match applied {
+            Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref()),
+            Ok(Verdict::Filtered(rule)) => {
+                let receipt = Receipt::Filtered(rule.to_string());
+                self.tally.filtered(rule);
+                return (Vec::new(), receipt);
+            }
+            Err(failed) => Err(failed),
+        };
+        match outcome {
+            Ok(outputs) => {
+                self.tally.published(&outputs);
+                (outputs, Receipt::Published)
+            }
+            Err(failed) => {
+                tracing::debug!(flow = %self.flow, message_id = %original.id, error = %failed.fault, "parked");
+                let cause = cause(&self.flow, failed.step, &failed.fault);
+                self.tally.parked(&cause);
+                let to = Destination::Parked {
+                    queue: self.queue.clone(),
+                    attempt: 1,
+                    cause,
+                };
+                (
+                    vec![Outgoing {
+                        to,
+                        message: original,
+                    }],
+                    Receipt::Parked,
+                )
+            }
+        }
+    }
+
+    /// Publishes until the bus has taken all, or nobody waits for the rest any more.
+    async fn publish(&self, mut pending: Vec<Pending>) {
+        let mut patience = Patience::new();
+        let mut told = false;
+        loop {
+            let (hops, answers): (Vec<_>, Vec<_>) = pending
+                .into_iter()
+                .map(|pending| (pending.hop, pending.answers))
+                .unzip();
+            pending = Vec::new();
+            for (result, answers) in self.bus.complete(hops).await.into_iter().zip(answers) {
+                match result {
+                    Ok(()) => {
+                        for (answer, receipt) in answers {
+                            // Closed: its sender gave up in the meantime, and will send it again.
+                            let _ = answer.send(receipt);
+                        }
+                    }
+                    Err(refused) => {
+                        if !told {
+                            let error = &refused.fault;
+                            tracing::warn!(flow = %self.flow, error = %error, "not taken by the bus; trying again");
+                            told = true;
+                        }
+                        if answers.iter().any(|(answer, _)| !answer.is_closed()) {
+                            pending.push(Pending {
+                                hop: refused.hop,
+                                answers,
+                            });
+                        }
+                    }
+                }
+            }
+            // The senders of what is left hear by their dropped answers that it is not safe.
+            if pending.is_empty() || *self.stopping.borrow() {
+                break;
+            }
+            let mut stopping = self.stopping.clone();
+            tokio::select! {
+                () = tokio::time::sleep(patience.delay()) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => {}
+            }
+        }
+    }
+
+    fn message(&self, record: Record) -> Message {
+        let id = MessageId::of_event(&self.system, &self.flow, &record.id);
+        let time = Timestamp::try_from(record.time.unwrap_or_else(SystemTime::now));
+        let attribute = |name: &str| {
+            let found = record.attributes.iter().find(|(attribute, _)| attribute == name);
+            found.map(|(_, value)| Arc::<str>::from(value.as_str()))
+        };
+        let trace = attribute("traceparent").map(|parent| Trace {
+            parent,
+            state: attribute("tracestate"),
+        });
+        let mut message = Message::new(
+            id,
+            self.uri.clone(),
+            time.unwrap_or(Timestamp::UNIX_EPOCH),
+            Content::Native(record.body),
+        );
+        message.correlation_id = Some(message.id.as_str().into());
+        message.subject = record.subject.map(Arc::from);
+        message.key = record.key.map(Arc::from);
+        message.trace = trace;
+        message.facts = record.attributes.into();
+        message
+    }
+}
+
+impl Pending {
+    fn new(
+        outputs: Vec<Outgoing>,
+        state: Option<(StateKey, Bytes)>,
+        answer: (oneshot::Sender<Receipt>, Receipt),
+    ) -> Self {
+        Self {
+            hop: Hop {
+                inputs: Vec::new(),
+                outputs,
+                state,
+            },
+            answers: vec![answer],
+        }
+    }
+}
+
+/// The source's side of the intake.
+struct Desk {
+    sender: mpsc::Sender<Offered>,
+    stopping: watch::Receiver<bool>,
+}
+
+#[async_trait]
+impl Intake for Desk {
+    async fn accept(&self, record: Record, patience: Option<Duration>) -> Result<Receipt, Fault> {
+        let (answer, answered) = oneshot::channel();
+        let accepted = async {
+            self.sender.send(Offered { record, answer }).await.ok()?;
+            answered.await.ok()
+        };
+        let receipt = match patience {
+            Some(patience) => tokio::time::timeout(patience, accepted).await.unwrap_or(None),
+            None => accepted.await,
+        };
+        receipt.ok_or_else(|| {
+            let what = if *self.stopping.borrow() {
+                "Trunkline is stopping"
+            } else {
+                "the bus has not confirmed the record"
+            };
+            Fault::wait(what, Duration::from_secs(5))
+        })
+    }
+
+    async fn stopping(&self) {
+        // An error means that the runtime is gone, which is a stop as well.
+        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+    }
+}

@@ -1,0 +1,7 @@
+//! Where systems meet the bus: [`Inbound`], from a source to a channel; [`Outbound`], from a flow into a sink.
+
+mod inbound;
+mod outbound;
+
+pub(crate) use inbound::Inbound;
+pub(crate) use outbound::Outbound;

@@ -1,0 +1,76 @@
+//! A message as an expression reads it.
+
+use std::cell::OnceCell;
+
+use trunkline_formats::{json, media_type};
+use trunkline_sdk::{Body, Fault};
+
+use crate::{
+    mapping::{Facts, Input},
+    message::{Content, Message},
+};
+
+/// Hands a message to an expression: its content decoded no further than needed, and its attributes.
+///
+/// Faults: a native record that is not in the format it claims, or in one that has no tree.
+pub(super) fn reading<T>(
+    message: &Message,
+    run: impl FnOnce(Input<'_>, &dyn Facts) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let attributes = Attributes {
+        message,
+        time: OnceCell::new(),
+    };
+    match &message.content {
+        Content::Canonical { bytes, .. } => run(Input::Message(bytes), &attributes),
+        Content::Native(Body::Value(value)) => run(Input::Record(value), &attributes),
+        Content::Native(Body::Bytes { content_type, bytes }) if is_json(content_type) => {
+            let value = json::read(bytes).map_err(|malformed| {
+                Fault::dead_letter(format!("the record is no JSON: {malformed}"))
+                    .hint("mend it where it comes from, and have it sent again")
+            })?;
+            run(Input::Record(&value), &attributes)
+        }
+        Content::Native(Body::Bytes { content_type, .. }) => Err(unreadable(content_type)),
+    }
+}
+
+/// `application/json`, and what is JSON by its suffix (RFC 6839): `application/cloudevents+json`.
+fn is_json(content_type: &str) -> bool {
+    content_type == media_type::JSON || content_type.ends_with("+json")
+}
+
+fn unreadable(content_type: &str) -> Fault {
+    Fault::dead_letter(format!("a record of type `{content_type}` cannot be read"))
+        .hint("records are read as JSON, JSON lines or CSV")
+}
+
+/// The attributes of a message under the names of expressions.
+struct Attributes<'m> {
+    message: &'m Message,
+    time: OnceCell<String>,
+}
+
+impl Facts for Attributes<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        let message = self.message;
+        match name {
+            "id" => Some(message.id.as_str()),
+            "source" => Some(&message.source),
+            "subject" => message.subject.as_deref(),
+            "time" => Some(self.time.get_or_init(|| message.time.to_string())),
+            "key" => message.key.as_deref(),
+            "correlation_id" => message.correlation_id.as_deref(),
+            "type" => match &message.content {
+                Content::Canonical { type_name, .. } => Some(type_name.as_str()),
+                Content::Native(Body::Bytes { content_type, .. }) => Some(content_type),
+                Content::Native(Body::Value(_)) => None,
+            },
+            _ => message
+                .facts
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, text)| text.as_str()),
+        }
+    }
+}

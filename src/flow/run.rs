@@ -1,0 +1,286 @@
+//! The one loop: receive, do the steps, complete the hop.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use jiff::Timestamp;
+use tokio::sync::watch;
+use trunkline_sdk::{Fault, Remedy};
+
+use super::{Emitted, Failed, Rule, Steps, Verdict};
+use crate::{
+    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Subscription},
+    config::{Feed, FlowPlan},
+    endpoint::Outbound,
+    message::Content,
+    names::{ChannelName, FlowName, TypeName},
+    observe::Tally,
+    recovery::{Patience, Schedule},
+};
+
+/// Messages a flow has in its hands at most.
+const PREFETCH: u16 = 512;
+/// Messages it takes at once.
+const BATCH: usize = 128;
+/// Batches whose hops are on their way at once: enough to keep the bus busy while the next is worked on.
+const IN_FLIGHT: usize = 4;
+
+/// One running flow that reads a channel.
+pub(crate) struct Flow {
+    name: FlowName,
+    type_name: TypeName,
+    steps: Steps,
+    target: Option<ChannelName>,
+    retry: Schedule,
+    bus: Arc<dyn Bus>,
+    tally: Arc<Tally>,
+    stopping: watch::Receiver<bool>,
+}
+
+/// Runs a flow that reads a channel, until it is told to stop; then what is under way is finished.
+///
+/// Faults: the queue cannot be read.
+pub(crate) async fn run(
+    plan: &FlowPlan,
+    bus: Arc<dyn Bus>,
+    sink: Option<&Outbound>,
+    tally: Arc<Tally>,
+    stopping: watch::Receiver<bool>,
+) -> Result<(), Fault> {
+    let Feed::Channel { type_name, .. } = &plan.feed else {
+        return Err(Fault::stop(format!("flow `{}` reads no channel", plan.name)));
+    };
+    let mut subscription = bus.subscribe(&plan.queue(), PREFETCH).await?;
+    let flow = Flow {
+        name: plan.name.clone(),
+        type_name: type_name.clone(),
+        steps: plan.steps.clone(),
+        target: plan.target.channel().cloned(),
+        retry: plan.retry.clone(),
+        bus,
+        tally,
+        stopping,
+    };
+    match sink {
+        Some(sink) => flow.to_system(sink, &mut subscription).await,
+        None => flow.to_channels(&mut subscription).await,
+    }
+    subscription.close().await;
+    Ok(())
+}
+
+impl Flow {
+    /// Towards channels: several batches are on their way at once.
+    async fn to_channels(&self, subscription: &mut Subscription) {
+        let mut under_way = FuturesUnordered::new();
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stopping() => break,
+                Some(()) = under_way.next() => {}
+                more = subscription.receive(&mut batch, BATCH), if under_way.len() < IN_FLIGHT => {
+                    if !more {
+                        break;
+                    }
+                    let mut hops = Vec::with_capacity(batch.len());
+                    for delivery in batch.drain(..) {
+                        hops.push(self.hop(delivery).await);
+                    }
+                    under_way.push(self.complete(hops));
+                }
+            }
+        }
+        while under_way.next().await.is_some() {}
+    }
+
+    /// Into a system: one batch after the other, so that the system sees the queue's order.
+    async fn to_system(&self, sink: &Outbound, subscription: &mut Subscription) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stopping() => break,
+                more = subscription.receive(&mut batch, BATCH) => {
+                    if !more {
+                        break;
+                    }
+                }
+            }
+            let mut hops = Vec::with_capacity(batch.len());
+            let mut units = Vec::with_capacity(batch.len());
+            for delivery in batch.drain(..) {
+                match self.step(&delivery).await {
+                    Ok(Verdict::Emitted(emitted)) => units.push((delivery, emitted)),
+                    Ok(Verdict::Filtered(rule)) => hops.push(self.filtered(delivery, rule)),
+                    Err(failed) => hops.push(self.failed(delivery, failed.step, &failed.fault)),
+                }
+            }
+            hops.extend(sink.write(self, units).await);
+            self.complete(hops).await;
+        }
+    }
+
+    /// What becomes of a delivery that goes towards channels.
+    async fn hop(&self, delivery: Delivery) -> Hop {
+        let outcome = match self.step(&delivery).await {
+            Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref()),
+            Ok(Verdict::Filtered(rule)) => return self.filtered(delivery, rule),
+            Err(failed) => Err(failed),
+        };
+        match outcome {
+            Ok(outputs) => {
+                self.tally.published(&outputs);
+                Hop::of(delivery, outputs)
+            }
+            Err(failed) => self.failed(delivery, failed.step, &failed.fault),
+        }
+    }
+
+    async fn step(&self, delivery: &Delivery) -> Result<Verdict, Failed> {
+        self.tally.received(delivery.redelivered || delivery.attempt > 1);
+        self.acceptable(delivery).map_err(|fault| Failed {
+            step: "receive",
+            fault,
+        })?;
+        if delivery
+            .message
+            .expires_at
+            .is_some_and(|at| at < Timestamp::now())
+        {
+            return Ok(Verdict::Filtered(Rule("expired".into())));
+        }
+        self.steps.apply(delivery.message.clone()).await
+    }
+
+    /// Anyone may publish to a channel: is this what it carries?
+    fn acceptable(&self, delivery: &Delivery) -> Result<(), Fault> {
+        if let Some(fault) = &delivery.unreadable {
+            return Err(Fault {
+                hint: fault.hint.clone(),
+                ..Fault::dead_letter(fault.what.clone())
+            });
+        }
+        match &delivery.message.content {
+            Content::Canonical { type_name, .. } if *type_name == self.type_name => Ok(()),
+            Content::Canonical { type_name, .. } => Err(Fault::dead_letter(format!(
+                "the message is a `{type_name}`, but the channel carries `{}`",
+                self.type_name
+            ))
+            .hint("publish it to the channel of its type")),
+            Content::Native(_) => Err(Fault::dead_letter(
+                "the message is not encoded as `application/protobuf`",
+            )
+            .hint(format!(
+                "publish a `{}`, with its full name in the property `type`",
+                self.type_name
+            ))),
+        }
+    }
+
+    fn filtered(&self, delivery: Delivery, rule: Rule) -> Hop {
+        self.tally.filtered(rule);
+        Hop::of(delivery, Vec::new())
+    }
+
+    /// It has reached its system.
+    pub(crate) fn delivered(&self, delivery: Delivery) -> Hop {
+        self.tally.delivered();
+        Hop::of(delivery, Vec::new())
+    }
+
+    /// A fault of one message: tried again later as long as its schedule allows, else parked.
+    pub(crate) fn failed(&self, delivery: Delivery, step: &str, fault: &Fault) -> Hop {
+        let again = match fault.remedy {
+            Remedy::DeadLetter => None,
+            Remedy::Retry | Remedy::Wait | Remedy::Reopen | Remedy::Stop => {
+                self.retry.after(delivery.attempt)
+            }
+        };
+        let cause = cause(&self.name, step, fault);
+        let (id, attempt) = (&delivery.message.id, delivery.attempt);
+        match again {
+            Some(after) => {
+                tracing::debug!(flow = %self.name, message_id = %id, attempt, error = %fault, "tried again later");
+                self.tally.retried();
+                Hop::retry(delivery, after, cause)
+            }
+            None => {
+                tracing::debug!(flow = %self.name, message_id = %id, attempt, error = %fault, "parked");
+                self.tally.parked(&cause);
+                Hop::park(delivery, cause)
+            }
+        }
+    }
+
+    /// Completes hops, again and again until the bus has taken all of them or the flow is stopping: the outputs
+    /// of a hop keep their ids, so that a repeat is one message to its receiver.
+    pub(crate) async fn complete(&self, mut hops: Vec<Hop>) {
+        let mut patience = Patience::new();
+        let mut told = false;
+        while !hops.is_empty() {
+            let results = self.bus.complete(std::mem::take(&mut hops)).await;
+            let refused: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+            let Some(first) = refused.first() else { break };
+            if !told {
+                let error = &first.fault;
+                tracing::warn!(flow = %self.name, hops = refused.len(), error = %error, "not taken by the bus; trying again");
+                told = true;
+            }
+            hops.extend(refused.into_iter().map(|refused| refused.hop));
+            if self.is_stopping() {
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(patience.delay()) => {}
+                () = self.stopping() => {}
+            }
+        }
+        if told && hops.is_empty() {
+            tracing::info!(flow = %self.name, "the bus takes messages again");
+        }
+    }
+
+    /// The flow's name.
+    pub(crate) fn name(&self) -> &FlowName {
+        &self.name
+    }
+
+    /// Whether it was told to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Resolves when it is told to stop.
+    pub(crate) async fn stopping(&self) {
+        // An error means that the runtime is gone, which is a stop as well.
+        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// Gives what came out of the steps its destination.
+pub(crate) fn outputs(emitted: Vec<Emitted>, target: Option<&ChannelName>) -> Result<Vec<Outgoing>, Failed> {
+    let outgoing = |Emitted { message, to }| match to.or_else(|| target.cloned()) {
+        Some(channel) => Ok(Outgoing {
+            to: Destination::Channel(channel),
+            message,
+        }),
+        None => {
+            let fault =
+                Fault::dead_letter("no step sent the message anywhere").hint("end the flow with `to:`");
+            Err(Failed { step: "to", fault })
+        }
+    };
+    emitted.into_iter().map(outgoing).collect()
+}
+
+/// The cause that goes with a message which is tried again or parked.
+pub(crate) fn cause(flow: &FlowName, step: &str, fault: &Fault) -> Cause {
+    Cause {
+        what: fault.what.clone(),
+        hint: fault.hint.clone(),
+        flow: flow.clone(),
+        step: step.to_owned(),
+        at: Timestamp::now(),
+    }
+}

@@ -1,0 +1,175 @@
+//! What a step knows when it is planned: what comes in, what there is to send to, where to tell problems.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+use trunkline_sdk::{Field, Place, Problem, Settings, Shape};
+
+use crate::{
+    config::{Files, unknown_hint},
+    mapping::{Environment, Source, Tables, This},
+    names::{ChannelName, FlowName},
+};
+
+/// What messages carry between two steps.
+#[derive(Debug, Clone)]
+pub(crate) enum Carries {
+    /// A native record of a system, of unknown shape.
+    Record,
+    /// A canonical message.
+    Message(MessageDescriptor),
+    /// A native record that a mapping has made.
+    Native(Shape),
+}
+
+impl Carries {
+    /// The fields that arrive at a sink, where they are known.
+    pub(crate) fn shape(&self) -> Option<Shape> {
+        match self {
+            Carries::Record => None,
+            Carries::Native(shape) => Some(shape.clone()),
+            Carries::Message(descriptor) => Some(Shape {
+                name: descriptor.full_name().to_owned(),
+                fields: descriptor
+                    .fields()
+                    .map(|field| Field {
+                        name: field.name().to_owned(),
+                        scalar: !field.is_list() && !field.is_map() && is_scalar(&field),
+                    })
+                    .collect(),
+            }),
+        }
+    }
+
+    /// The type of the canonical messages, if they are.
+    pub(crate) fn message(&self) -> Option<&MessageDescriptor> {
+        match self {
+            Carries::Message(descriptor) => Some(descriptor),
+            Carries::Record | Carries::Native(_) => None,
+        }
+    }
+}
+
+/// One value where a person would see one: numbers, texts, enums, and the well-known times.
+fn is_scalar(field: &prost_reflect::FieldDescriptor) -> bool {
+    match field.kind() {
+        prost_reflect::Kind::Message(message) => matches!(
+            message.full_name(),
+            "google.protobuf.Timestamp" | "google.protobuf.Duration" | "google.type.Date"
+        ),
+        _ => true,
+    }
+}
+
+/// The surroundings of a step.
+pub(crate) struct Scope<'c> {
+    /// The flow it belongs to.
+    pub(crate) flow: &'c FlowName,
+    /// The files of the landscape.
+    pub(crate) files: &'c Files,
+    /// The message types.
+    pub(crate) pool: &'c DescriptorPool,
+    /// The code tables.
+    pub(crate) tables: &'c Tables,
+    /// The channels with their types.
+    pub(crate) channels: &'c BTreeMap<ChannelName, MessageDescriptor>,
+    /// What comes into the step; a step that changes it says so here.
+    pub(crate) carries: Carries,
+    /// Channels to which a `route` sends, and where it says so.
+    pub(crate) routed: Vec<(String, Place)>,
+    /// What is wrong.
+    pub(crate) problems: &'c mut Vec<Problem>,
+}
+
+impl Scope<'_> {
+    /// Tells a problem; its hint may be set on what is returned.
+    pub(crate) fn problem(&mut self, place: &Place, what: impl Into<String>) -> &mut Problem {
+        self.problems.push(Problem::new(place, what));
+        self.problems.last_mut().expect("one was pushed just now")
+    }
+
+    /// Whether a `route` has sent everything away.
+    pub(crate) fn has_routed(&self) -> bool {
+        !self.routed.is_empty()
+    }
+
+    /// The channel of this name; `None`: there is none, and that was told.
+    pub(crate) fn channel(&mut self, name: &str, place: &Place) -> Option<ChannelName> {
+        let known = self
+            .channels
+            .keys()
+            .find(|channel| channel.as_str() == name)
+            .cloned();
+        if known.is_none() {
+            let hint = unknown_hint(name, self.channels.keys().map(ChannelName::as_str), "channels");
+            self.problem(place, format!("there is no channel `{name}`")).hint = Some(hint);
+        }
+        known
+    }
+
+    /// Whether what comes in may be sent to this channel; `None`: it may not, and that was told.
+    pub(crate) fn fits(&mut self, channel: &ChannelName, place: &Place) -> Option<()> {
+        let wanted = self.channels.get(channel)?.full_name().to_owned();
+        let (what, hint) = match &self.carries {
+            Carries::Message(descriptor) if descriptor.full_name() == wanted => return Some(()),
+            Carries::Message(descriptor) => (
+                format!(
+                    "channel `{channel}` carries `{wanted}`, but a `{}` arrives",
+                    descriptor.full_name()
+                ),
+                "send it to the channel of its type, or translate it".to_owned(),
+            ),
+            Carries::Record | Carries::Native(_) => (
+                format!("channel `{channel}` carries `{wanted}`, but a native record arrives"),
+                "add a step `translate: maps/….cel` that makes the canonical message".to_owned(),
+            ),
+        };
+        self.problem(place, what).hint = Some(hint);
+        None
+    }
+
+    /// What an expression of this step may refer to.
+    pub(crate) fn environment(&self) -> Environment<'_> {
+        let this = match &self.carries {
+            Carries::Message(descriptor) => This::Message(descriptor.clone()),
+            Carries::Record | Carries::Native(_) => This::Record,
+        };
+        Environment {
+            pool: self.pool,
+            this,
+            tables: self.tables,
+        }
+    }
+
+    /// The text of an expression with its place; `None`: there is none, and that was told.
+    pub(crate) fn expression(&mut self, settings: &Settings) -> Option<Source> {
+        match settings.text() {
+            Some(text) if !text.trim().is_empty() => {
+                let block = text.contains('\n');
+                let source = if block { Source::block } else { Source::inline };
+                Some(source(&settings.place, text))
+            }
+            _ => {
+                self.problem(&settings.place, "an expression is missing").hint =
+                    Some("as in `this.status == \"PAID\"`".to_owned());
+                None
+            }
+        }
+    }
+
+    /// The text of a mapping: the file it names, or itself.
+    pub(crate) fn mapping(&mut self, settings: &Settings) -> Option<Source> {
+        let text = settings.text().unwrap_or_default();
+        if !text.ends_with(".cel") {
+            return self.expression(settings);
+        }
+        if let Some(found) = self.files.text(text) {
+            return Some(Source::file(text, Arc::clone(found)));
+        }
+        let known: Vec<_> = self.files.in_folder("maps").map(|(name, _)| &**name).collect();
+        let hint = unknown_hint(text, known.iter().copied(), "mappings");
+        self.problem(&settings.place, format!("there is no file `{text}`"))
+            .hint = Some(hint);
+        None
+    }
+}

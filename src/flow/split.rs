@@ -1,0 +1,86 @@
+//! `split:` makes one message per element of a list (EIP Splitter). Part number `n` always gets the same id, so a
+//! repeat of the whole is a repeat of each part.
+
+use async_trait::async_trait;
+use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Settings};
+
+use super::{Carries, Processor, Scope, Step, reading::reading};
+use crate::{
+    mapping::Split,
+    message::{Content, Message},
+    names::{FlowName, TypeName},
+};
+
+const SPLIT: &[Opt] = &[
+    Opt {
+        name: "each",
+        kind: Kind::Text,
+        need: Need::Required,
+        summary: "the list: `this.lines`",
+    },
+    Opt {
+        name: "as",
+        kind: Kind::Text,
+        need: Need::Required,
+        summary: "the word for one element: `line`",
+    },
+    Opt {
+        name: "emit",
+        kind: Kind::Text,
+        need: Need::Required,
+        summary: "the message per element: `StockMove{ sku: line.sku, … }`",
+    },
+];
+
+struct Splitter {
+    split: Split,
+    type_name: TypeName,
+    flow: FlowName,
+}
+
+pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn Processor>> {
+    let options = match Options::read(SPLIT, settings) {
+        Ok(options) => options,
+        Err(found) => {
+            scope.problems.extend(found);
+            return None;
+        }
+    };
+    let each = scope.expression(options.get("each")?)?;
+    let emit = scope.mapping(options.get("emit")?)?;
+    let variable = options.text("as")?;
+    match Split::compile(&each, variable, &emit, &scope.environment(), None) {
+        Ok(split) => {
+            let type_name = TypeName::new(split.produces().full_name());
+            scope.carries = Carries::Message(split.produces().clone());
+            Some(Box::new(Splitter {
+                split,
+                type_name,
+                flow: scope.flow.clone(),
+            }))
+        }
+        Err(found) => {
+            scope.problems.extend(found);
+            None
+        }
+    }
+}
+
+#[async_trait]
+impl Processor for Splitter {
+    fn word(&self) -> &'static str {
+        "split"
+    }
+
+    async fn process(&self, message: Message) -> Result<Step, Fault> {
+        let parts = reading(&message, |input, facts| self.split.run(input, facts))?;
+        let part = |(ordinal, bytes): (usize, Vec<u8>)| {
+            let content = Content::Canonical {
+                type_name: self.type_name.clone(),
+                bytes: bytes.into(),
+            };
+            message.derive(message.id.derived(&self.flow, ordinal), content)
+        };
+        Ok(Step::Emit(parts.into_iter().enumerate().map(part).collect()))
+    }
+}

@@ -1,0 +1,94 @@
+//! The steps of a flow, one after the other.
+
+use std::{fmt, sync::Arc};
+
+use trunkline_sdk::Fault;
+
+use super::{Processor, Rule, Step};
+use crate::{message::Message, names::ChannelName};
+
+/// The steps of one flow. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Steps(Arc<[Box<dyn Processor>]>);
+
+/// What the steps made of a message.
+#[derive(Debug)]
+pub enum Verdict {
+    /// These came out, at least one.
+    Emitted(Vec<Emitted>),
+    /// Nothing came out, by this rule.
+    Filtered(Rule),
+}
+
+/// A message that came out of the steps.
+#[derive(Debug)]
+pub struct Emitted {
+    /// The message.
+    pub message: Message,
+    /// The channel a `route` has chosen; else it goes to the flow's target.
+    pub to: Option<ChannelName>,
+}
+
+/// A step failed.
+#[derive(Debug)]
+pub struct Failed {
+    /// Its word.
+    pub step: &'static str,
+    /// How.
+    pub fault: Fault,
+}
+
+impl Steps {
+    /// These steps.
+    pub fn new(steps: Vec<Box<dyn Processor>>) -> Self {
+        Self(steps.into())
+    }
+
+    /// Takes a message through all steps. Of a message that was split all parts come out, or none: a part that
+    /// fails fails the whole.
+    pub async fn apply(&self, message: Message) -> Result<Verdict, Failed> {
+        let mut on_the_way = vec![message];
+        let mut emitted = Vec::with_capacity(1);
+        let mut filtered = None;
+        for processor in self.0.iter() {
+            let mut next = Vec::with_capacity(on_the_way.len());
+            for message in on_the_way {
+                match processor.process(message).await {
+                    Ok(Step::Pass(message)) => next.push(message),
+                    Ok(Step::Emit(messages)) => next.extend(messages),
+                    Ok(Step::Send(message, to)) => emitted.push(Emitted {
+                        message,
+                        to: Some(to),
+                    }),
+                    Ok(Step::Filtered(rule)) => filtered = Some(rule),
+                    Err(fault) => {
+                        return Err(Failed {
+                            step: processor.word(),
+                            fault,
+                        });
+                    }
+                }
+            }
+            on_the_way = next;
+        }
+        emitted.extend(
+            on_the_way
+                .into_iter()
+                .map(|message| Emitted { message, to: None }),
+        );
+        if emitted.is_empty() {
+            return Ok(Verdict::Filtered(
+                filtered.unwrap_or_else(|| Rule("split: no parts".into())),
+            ));
+        }
+        Ok(Verdict::Emitted(emitted))
+    }
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|step| step.word()))
+            .finish()
+    }
+}

@@ -1,0 +1,78 @@
+//! `translate:` makes another message of each: a mapping, from a file or in place (EIP Message Translator).
+//!
+//! A native record becomes a canonical message under its own id; a message made of a message gets an id of its
+//! own, derived from the first one's.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use trunkline_sdk::{Body, Fault, Settings};
+
+use super::{Carries, Processor, Scope, Step, reading::reading};
+use crate::{
+    mapping::{Mapping, Produces, Translated},
+    message::{Content, Message},
+    names::{FlowName, TypeName},
+};
+
+struct Translator {
+    mapping: Mapping,
+    /// The type of what it makes; `None`: a native record.
+    type_name: Option<TypeName>,
+    flow: FlowName,
+}
+
+pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn Processor>> {
+    let source = scope.mapping(settings)?;
+    let mapping = match Mapping::compile(&source, &scope.environment(), None) {
+        Ok(mapping) => mapping,
+        Err(found) => {
+            scope.problems.extend(found);
+            return None;
+        }
+    };
+    let (carries, type_name) = match mapping.produces() {
+        Produces::Message(descriptor) => (
+            Carries::Message(descriptor.clone()),
+            Some(TypeName::new(descriptor.full_name())),
+        ),
+        Produces::Record(shape) => (Carries::Native(shape.clone()), None),
+    };
+    scope.carries = carries;
+    Some(Box::new(Translator {
+        mapping,
+        type_name,
+        flow: scope.flow.clone(),
+    }))
+}
+
+#[async_trait]
+impl Processor for Translator {
+    fn word(&self) -> &'static str {
+        "translate"
+    }
+
+    async fn process(&self, mut message: Message) -> Result<Step, Fault> {
+        let produced = reading(&message, |input, facts| self.mapping.run(input, facts))?;
+        let was_canonical = matches!(message.content, Content::Canonical { .. });
+        let content = match (produced, &self.type_name) {
+            (Translated::Message(bytes), Some(type_name)) => Content::Canonical {
+                type_name: type_name.clone(),
+                bytes: bytes.into(),
+            },
+            (Translated::Record(value), _) => Content::Native(Body::Value(value)),
+            (Translated::Message(_), None) => {
+                return Err(Fault::stop(
+                    "the mapping made a message where a record was planned",
+                ));
+            }
+        };
+        if was_canonical && matches!(content, Content::Canonical { .. }) {
+            let id = message.id.derived(&self.flow, 0);
+            return Ok(Step::Pass(message.derive(id, content)));
+        }
+        message.content = content;
+        message.facts = Arc::default();
+        Ok(Step::Pass(message))
+    }
+}

@@ -1,0 +1,380 @@
+//! The checker: gives every part of an expression its type, against the descriptors, and makes the plan of it.
+//!
+//! Promised: all problems at once, each where it stands, with a hint where one is known; a problem is told once,
+//! what is built on it is not told again. Not promised: what shows only at run time, such as the fields of a record
+//! without a schema, ranges of numbers that are computed, and the content of texts.
+
+mod assign;
+mod calls;
+mod literals;
+mod macros;
+mod operators;
+mod select;
+
+use std::sync::Arc;
+
+use prost_reflect::MessageDescriptor;
+use trunkline_sdk::{Problem, nearest};
+
+use super::{
+    Environment, This,
+    plan::{Form, Node},
+    source::{Source, Span},
+    syntax::{Expr, ExprKind, Literal},
+    types::Type,
+    value::{Blob, Text, Val},
+};
+use crate::canonical::{Tree, words};
+
+/// What the place where an expression stands wants of it.
+#[derive(Clone, Copy)]
+pub(super) struct Expected<'x> {
+    pub(super) ty: &'x Type,
+    /// The field it is set into, in full; where there is one, items of lists are held to it one by one.
+    pub(super) target: Option<&'x str>,
+}
+
+/// A checked expression.
+pub(super) struct Typed {
+    pub(super) node: Node,
+    pub(super) ty: Type,
+}
+
+impl Typed {
+    pub(super) fn new(node: Node, ty: Type) -> Self {
+        Self { node, ty }
+    }
+
+    /// The problem was told. What stands in for the plan is no constant, so that nothing is reckoned with it.
+    pub(super) fn error() -> Self {
+        Self::new(Node::This, Type::Error)
+    }
+}
+
+pub(super) struct Local {
+    name: String,
+    slot: usize,
+    ty: Type,
+}
+
+/// Checks one or several expressions of one plan.
+pub(crate) struct Checker<'c> {
+    pub(super) environment: &'c Environment<'c>,
+    pub(super) source: &'c Source,
+    pub(super) problems: Vec<Problem>,
+    pub(super) locals: Vec<Local>,
+    slots: usize,
+}
+
+impl<'c> Checker<'c> {
+    pub(crate) fn new(environment: &'c Environment<'c>, source: &'c Source) -> Self {
+        Self {
+            environment,
+            source,
+            problems: Vec::new(),
+            locals: Vec::new(),
+            slots: 0,
+        }
+    }
+
+    /// How many variables the plan holds at once.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots
+    }
+
+    pub(crate) fn source(&mut self, source: &'c Source) {
+        self.source = source;
+    }
+
+    pub(crate) fn finish<T>(self, made: T) -> Result<T, Vec<Problem>> {
+        if self.problems.is_empty() {
+            Ok(made)
+        } else {
+            let mut problems = self.problems;
+            problems.sort_by(|one, two| one.place.cmp(&two.place));
+            Err(problems)
+        }
+    }
+
+    /// A whole predicate.
+    pub(crate) fn predicate(&mut self, expr: &Expr) -> Node {
+        self.condition(expr)
+    }
+
+    /// A whole mapping: a message of the expected type, or anything native where none is expected.
+    pub(crate) fn mapping(&mut self, expr: &Expr, expects: Option<&MessageDescriptor>) -> Typed {
+        let typed = self.check(expr, None);
+        let expected = expects.map(Type::of_message);
+        match (&typed.ty, &expected) {
+            (Type::Error, _) => {}
+            (ty, Some(expected)) if ty == expected => {}
+            (ty, Some(Type::Message(expected))) => {
+                let hint = format!("{}{{ … }}", expected.name());
+                let what = format!("gives {ty}, but must give message {}", expected.full_name());
+                self.refuse(expr.mark, what, Some(&hint));
+            }
+            (Type::Message(_) | Type::Map(..) | Type::Dyn, None) => {}
+            (ty, _) => {
+                let hint = "a message literal `Type{ … }`, or a map literal `{ \"name\": … }`";
+                self.refuse(
+                    expr.mark,
+                    format!("gives {ty}, but must give a message or a record"),
+                    Some(hint),
+                );
+            }
+        }
+        typed
+    }
+
+    /// A list to split, and the type of its items.
+    pub(crate) fn range(&mut self, expr: &Expr) -> (Node, Type) {
+        let typed = self.check(expr, None);
+        let item = match typed.ty {
+            Type::List(item) => *item,
+            Type::Dyn => Type::Dyn,
+            Type::Error => Type::Error,
+            other => {
+                let hint = match other {
+                    Type::Optional(_) => "orValue([]) gives an empty list where nothing is there",
+                    _ => "a list of the message: `this.lines`",
+                };
+                self.refuse(
+                    expr.span,
+                    format!("is {other}, but only a list can be split"),
+                    Some(hint),
+                );
+                Type::Error
+            }
+        };
+        (typed.node, item)
+    }
+
+    /// What is made of each item of a list: the variable's slot, the plan and its type.
+    pub(crate) fn part(
+        &mut self,
+        variable: &str,
+        item: Type,
+        expr: &Expr,
+        expects: Option<&MessageDescriptor>,
+    ) -> (usize, Node, Option<MessageDescriptor>) {
+        self.with_local(variable, item, |checker, slot| {
+            let typed = checker.mapping(expr, expects);
+            let produces = match typed.ty {
+                Type::Message(message) => Some(message),
+                Type::Error => None,
+                other => {
+                    if expects.is_none() {
+                        let what = format!("gives {other}, but the parts of a split must be messages");
+                        checker.refuse(expr.mark, what, Some("a message literal: `Type{ … }`"));
+                    }
+                    None
+                }
+            };
+            (slot, typed.node, produces)
+        })
+    }
+
+    /// The type and the plan of an expression.
+    pub(super) fn check(&mut self, expr: &Expr, expected: Option<Expected<'_>>) -> Typed {
+        match &expr.kind {
+            ExprKind::Literal(literal) => self.literal(expr, literal, expected),
+            ExprKind::Ident(name) => self.ident(expr, name),
+            ExprKind::Select {
+                operand,
+                field,
+                optional,
+            } => self.select(expr, operand, field, *optional),
+            ExprKind::Index {
+                operand,
+                index,
+                optional,
+            } => self.index(expr, operand, index, *optional),
+            ExprKind::Call { target, name, args } => self.call(expr, target.as_deref(), name, args, expected),
+            ExprKind::List(items) => self.list(items, expected),
+            ExprKind::Map(entries) => self.map(expr, entries, expected),
+            ExprKind::Message { name, fields } => self.message(expr, name, fields),
+            ExprKind::Not(of) => {
+                let typed = self.condition(of);
+                Typed::new(Node::Not(typed.boxed(), of.span), Type::Bool)
+            }
+            ExprKind::Negate(of) => self.negated(expr, of),
+            ExprKind::Binary(op, one, two) => self.binary(expr, *op, one, two),
+            ExprKind::And(terms) => {
+                let terms = terms.iter().map(|term| self.condition(term)).collect();
+                Typed::new(Node::And(terms, expr.span), Type::Bool)
+            }
+            ExprKind::Or(terms) => {
+                let terms = terms.iter().map(|term| self.condition(term)).collect();
+                Typed::new(Node::Or(terms, expr.span), Type::Bool)
+            }
+            ExprKind::Ternary(condition, yes, no) => self.ternary(expr, [condition, yes, no], expected),
+        }
+    }
+
+    /// An expression that must be true or false.
+    pub(super) fn condition(&mut self, expr: &Expr) -> Node {
+        let typed = self.check(expr, None);
+        if !matches!(typed.ty, Type::Bool | Type::Dyn | Type::Error) {
+            let hint = match typed.ty {
+                Type::Optional(_) => "hasValue() or orValue(false) makes a condition of it",
+                Type::Text => "compare it: `… == \"\"`",
+                _ => "compare it with something",
+            };
+            let what = format!("is {}, but a condition must be bool", typed.ty);
+            self.refuse(expr.span, what, Some(hint));
+        }
+        typed.node
+    }
+
+    fn literal(&mut self, expr: &Expr, literal: &Literal, expected: Option<Expected<'_>>) -> Typed {
+        let (value, ty) = match literal {
+            Literal::Null => (Val::Null, Type::Null),
+            Literal::Bool(flag) => (Val::Bool(*flag), Type::Bool),
+            Literal::Int(number) => (Val::Int(*number), Type::Int),
+            Literal::Uint(number) => (Val::Uint(*number), Type::Uint),
+            Literal::Double(number, _) => (Val::Double(*number), Type::Double),
+            Literal::Bytes(bytes) => (Val::Bytes(Blob::Shared(bytes.as_slice().into())), Type::Bytes),
+            Literal::Text(text) => {
+                if let Some(Type::Enum(kind)) = expected.map(|expected| expected.ty) {
+                    return match words::value(kind, text) {
+                        Some(value) => Typed::new(
+                            Node::Const(Val::Int(i64::from(value.number()))),
+                            Type::Enum(kind.clone()),
+                        ),
+                        None => {
+                            self.no_such_word(expr.span, kind, text);
+                            Typed::error()
+                        }
+                    };
+                }
+                (Val::Text(Text::Shared(text.as_str().into())), Type::Text)
+            }
+        };
+        Typed::new(Node::Const(value), ty)
+    }
+
+    pub(super) fn no_such_word(&mut self, at: Span, kind: &prost_reflect::EnumDescriptor, word: &str) {
+        let values: Vec<_> = kind.values().collect();
+        let short: Vec<_> = values.iter().map(words::short).collect();
+        let near = nearest(word, values.iter().map(prost_reflect::EnumValueDescriptor::name))
+            .or_else(|| nearest(word, short.iter().map(String::as_str)));
+        let known = listed(short.iter().map(String::as_str));
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`? values: {known}"),
+            None => format!("values: {known}"),
+        };
+        self.refuse(
+            at,
+            format!("enum {} has no value `{word}`", kind.full_name()),
+            Some(&hint),
+        );
+    }
+
+    fn ident(&mut self, expr: &Expr, name: &str) -> Typed {
+        if let Some(local) = self.locals.iter().rev().find(|local| local.name == name) {
+            return Typed::new(Node::Local(local.slot), local.ty.clone());
+        }
+        match name {
+            "this" => {
+                let ty = match &self.environment.this {
+                    This::Message(message) => Type::of_message(message),
+                    This::Record => Type::Dyn,
+                };
+                Typed::new(Node::This, ty)
+            }
+            "attributes" => {
+                let hint = "read one of them: `attributes.subject`";
+                self.refuse(expr.span, "`attributes` is no value by itself", Some(hint));
+                Typed::error()
+            }
+            _ => {
+                let hint = self.hint_for_name(name);
+                self.refuse(expr.span, format!("`{name}` is not known here"), Some(&hint));
+                Typed::error()
+            }
+        }
+    }
+
+    fn hint_for_name(&self, name: &str) -> String {
+        if let This::Message(message) = &self.environment.this
+            && message.get_field_by_name(name).is_some()
+        {
+            return format!("fields are read off `this`: `this.{name}`");
+        }
+        let known = self
+            .locals
+            .iter()
+            .map(|local| local.name.as_str())
+            .chain(["this", "attributes"]);
+        match nearest(name, known.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}; texts stand between quotes", listed(known)),
+        }
+    }
+
+    fn ternary(&mut self, expr: &Expr, parts: [&Expr; 3], expected: Option<Expected<'_>>) -> Typed {
+        let condition = self.condition(parts[0]);
+        let yes = self.check(parts[1], expected);
+        let no = self.check(parts[2], expected);
+        let nodes = Box::new([condition, yes.node, no.node]);
+        let unlike = (yes.ty.clone(), no.ty.clone());
+        let Some(ty) = yes.ty.join(no.ty) else {
+            let what = format!("gives {} or {}; both must be of one type", unlike.0, unlike.1);
+            self.refuse(expr.mark, what, None);
+            return Typed::error();
+        };
+        Typed::new(Node::Choose(nodes, parts[0].span), ty)
+    }
+
+    /// Runs `body` with a variable of this name; variables inside hide those outside.
+    pub(super) fn with_local<T>(
+        &mut self,
+        name: &str,
+        ty: Type,
+        body: impl FnOnce(&mut Self, usize) -> T,
+    ) -> T {
+        let slot = self.locals.len();
+        self.slots = self.slots.max(slot + 1);
+        self.locals.push(Local {
+            name: name.to_owned(),
+            slot,
+            ty,
+        });
+        let made = body(self, slot);
+        self.locals.pop();
+        made
+    }
+
+    pub(super) fn refuse(&mut self, at: Span, what: impl Into<String>, hint: Option<&str>) {
+        let problem = Problem::new(&self.source.place(at), what);
+        self.problems.push(match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        });
+    }
+
+    /// How a value of this type is shown in a native tree.
+    pub(super) fn form(&self, ty: &Type) -> Form {
+        match ty {
+            Type::Enum(kind) => Form::Enum(kind.clone()),
+            Type::Message(message) => Form::Message(Arc::new(Tree::new(message))),
+            Type::List(of) => Form::List(Box::new(self.form(of))),
+            Type::Map(_, of) => Form::Map(Box::new(self.form(of))),
+            Type::Optional(of) => self.form(of),
+            _ => Form::Plain,
+        }
+    }
+}
+
+/// Names in backticks, with commas, at most a dozen.
+pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    let mut names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    if names.len() > 12 {
+        names.truncate(12);
+        names.push("…".to_owned());
+    }
+    names.join(", ")
+}

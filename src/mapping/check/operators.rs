@@ -1,0 +1,241 @@
+//! Operators: what may be compared, added, looked for.
+
+use super::{Checker, Expected, Typed};
+use crate::mapping::{
+    plan::Node,
+    syntax::{BinaryOp, Expr, ExprKind, Literal},
+    types::Type,
+};
+
+impl Checker<'_> {
+    pub(super) fn binary(&mut self, expr: &Expr, op: BinaryOp, one: &Expr, two: &Expr) -> Typed {
+        match op {
+            BinaryOp::In => self.within(expr, one, two),
+            BinaryOp::Add
+            | BinaryOp::Subtract
+            | BinaryOp::Multiply
+            | BinaryOp::Divide
+            | BinaryOp::Remainder => self.arithmetic(expr, op, one, two),
+            _ => self.comparison(expr, op, one, two),
+        }
+    }
+
+    pub(super) fn negated(&mut self, expr: &Expr, of: &Expr) -> Typed {
+        let typed = self.check(of, None);
+        let ty = match typed.ty {
+            Type::Uint => Type::Int,
+            ty @ (Type::Int | Type::Double | Type::Duration | Type::Dyn | Type::Error) => ty,
+            other => {
+                self.refuse(expr.mark, format!("`-` does not go before {other}"), None);
+                Type::Error
+            }
+        };
+        Typed::new(Node::Negate(typed.node.boxed(), expr.span), ty)
+    }
+
+    /// Two sides of which one may be a literal word of the other's enum.
+    fn sides(&mut self, one: &Expr, two: &Expr) -> (Typed, Typed) {
+        if is_text(one) && !is_text(two) {
+            let two = self.check(two, None);
+            let one = self.check(one, Some(wanting(&two.ty)));
+            return (one, two);
+        }
+        let one = self.check(one, None);
+        let two = self.check(two, Some(wanting(&one.ty)));
+        (one, two)
+    }
+
+    fn comparison(&mut self, expr: &Expr, op: BinaryOp, one: &Expr, two: &Expr) -> Typed {
+        let (left, right) = self.sides(one, two);
+        let sides = Box::new([left.node, right.node]);
+        let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
+        if let (Type::Message(kind), Type::Message(other)) = (&left.ty, &right.ty)
+            && equality
+            && kind == other
+        {
+            let node = Node::SameMessage {
+                kind: kind.clone(),
+                sides,
+                equal: op == BinaryOp::Equal,
+                at: expr.span,
+            };
+            return Typed::new(node, Type::Bool);
+        }
+        let allowed = if equality {
+            comparable(&left.ty, &right.ty)
+        } else {
+            ordered(&left.ty, &right.ty)
+        };
+        if !allowed {
+            let hint = hint_for_comparison(&left.ty, &right.ty, equality);
+            let what = format!("`{}` cannot compare {} with {}", op.sign(), left.ty, right.ty);
+            self.refuse(expr.mark, what, hint.as_deref());
+        }
+        Typed::new(Node::Compare(op, sides, expr.span), Type::Bool)
+    }
+
+    fn within(&mut self, expr: &Expr, one: &Expr, two: &Expr) -> Typed {
+        let (left, right) = if is_text(one) {
+            let right = self.check(two, None);
+            let item = match &right.ty {
+                Type::List(item) => (**item).clone(),
+                _ => Type::Dyn,
+            };
+            (self.check(one, Some(wanting(&item))), right)
+        } else {
+            let left = self.check(one, None);
+            let list = Type::list(left.ty.clone());
+            let right = self.check(two, Some(wanting(&list)));
+            (left, right)
+        };
+        let allowed = match &right.ty {
+            Type::Error | Type::Dyn => true,
+            Type::List(item) => comparable(&left.ty, item),
+            Type::Map(key, _) => comparable(&left.ty, key),
+            _ => false,
+        };
+        if !allowed {
+            let (what, hint) = match &right.ty {
+                Type::List(_) | Type::Map(..) => (
+                    format!("`in` cannot look for {} in {}", left.ty, right.ty),
+                    hint_for_comparison(&left.ty, &right.ty, true),
+                ),
+                Type::Text => (
+                    "`in` looks in a list or a map, not in string".to_owned(),
+                    Some("text.contains(part)".to_owned()),
+                ),
+                other => (format!("`in` looks in a list or a map, not in {other}"), None),
+            };
+            self.refuse(expr.mark, what, hint.as_deref());
+        }
+        Typed::new(Node::In(Box::new([left.node, right.node]), expr.span), Type::Bool)
+    }
+
+    fn arithmetic(&mut self, expr: &Expr, op: BinaryOp, one: &Expr, two: &Expr) -> Typed {
+        let left = self.check(one, None);
+        let right = self.check(two, None);
+        let ty = match result(op, &left.ty, &right.ty) {
+            Some(ty) => ty,
+            None => {
+                let what = format!("`{}` does not go between {} and {}", op.sign(), left.ty, right.ty);
+                let hint = hint_for_arithmetic(op, &left.ty, &right.ty);
+                self.refuse(expr.mark, what, hint);
+                Type::Error
+            }
+        };
+        Typed::new(
+            Node::Arithmetic(op, Box::new([left.node, right.node]), expr.span),
+            ty,
+        )
+    }
+}
+
+fn wanting(ty: &Type) -> Expected<'_> {
+    Expected { ty, target: None }
+}
+
+fn is_text(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Literal(Literal::Text(_)))
+}
+
+/// Whether `==` makes sense between the two: it must be able to give true.
+pub(super) fn comparable(one: &Type, two: &Type) -> bool {
+    match (one, two) {
+        (Type::Error, _) | (_, Type::Error) => true,
+        (Type::Optional(_), _) | (_, Type::Optional(_)) => false,
+        // Messages that stand in lists or maps cannot be compared by their bytes.
+        (Type::Message(_), _) | (_, Type::Message(_)) => false,
+        (Type::Dyn, other) | (other, Type::Dyn) => other.in_records(),
+        (Type::Null, other) | (other, Type::Null) => *other == Type::Null,
+        (Type::List(one), Type::List(two)) => comparable(one, two),
+        (Type::Map(key, one), Type::Map(other, two)) => comparable(key, other) && comparable(one, two),
+        (one, two) => one == two || (one.is_number() && two.is_number()),
+    }
+}
+
+/// Whether `<` makes sense between the two.
+fn ordered(one: &Type, two: &Type) -> bool {
+    let single = |ty: &Type| {
+        matches!(
+            ty,
+            Type::Bool | Type::Text | Type::Bytes | Type::Timestamp | Type::Duration
+        ) || ty.is_number()
+    };
+    match (one, two) {
+        (Type::Error, _) | (_, Type::Error) => true,
+        (Type::Dyn, Type::Dyn) => true,
+        (Type::Dyn, other) | (other, Type::Dyn) => single(other) && other.in_records(),
+        (one, two) => single(one) && (one == two || (one.is_number() && two.is_number())),
+    }
+}
+
+fn hint_for_comparison(one: &Type, two: &Type, equality: bool) -> Option<String> {
+    let hint = match (one, two) {
+        (Type::Optional(_), _) | (_, Type::Optional(_)) => {
+            "orValue(..) says what counts where nothing is there"
+        }
+        (Type::Message(_), Type::Null) | (Type::Null, Type::Message(_)) => "whether a field is set: has(..)",
+        (Type::Message(message), _) | (_, Type::Message(message)) => {
+            return if message.full_name() == "google.type.Money" {
+                Some("compare `.units`".to_owned())
+            } else {
+                Some("compare one of its fields".to_owned())
+            };
+        }
+        (Type::Enum(_), _) | (_, Type::Enum(_)) if equality => {
+            "an enum compares with a word of its own, written as a text"
+        }
+        (Type::Enum(_), _) | (_, Type::Enum(_)) => "the number of an enum: int(..)",
+        (Type::Timestamp, _) | (_, Type::Timestamp) => "timestamp(..) makes an instant of a text",
+        (Type::Duration, _) | (_, Type::Duration) => "duration(..) makes a duration of a text",
+        (Type::Text, other) | (other, Type::Text) if other.is_number() => {
+            "int(..) or string(..) makes them alike"
+        }
+        (_, Type::Null) | (Type::Null, _) => "whether something is there: has(..)",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn result(op: BinaryOp, one: &Type, two: &Type) -> Option<Type> {
+    use BinaryOp::{Add, Remainder, Subtract};
+    Some(match (one, two) {
+        (Type::Error, _) | (_, Type::Error) => Type::Error,
+        (Type::Dyn, Type::Dyn) => Type::Dyn,
+        (Type::Dyn, other) | (other, Type::Dyn) => match other {
+            Type::Int | Type::Uint => Type::Dyn,
+            Type::Double if op != Remainder => Type::Double,
+            Type::Text if op == Add => Type::Text,
+            Type::Bytes if op == Add => Type::Bytes,
+            Type::List(_) if op == Add => Type::list(Type::Dyn),
+            _ => return None,
+        },
+        (Type::Uint, Type::Uint) => Type::Uint,
+        (one, two) if one.is_integer() && two.is_integer() => Type::Int,
+        (Type::Double, Type::Double) if op != Remainder => Type::Double,
+        (Type::Text, Type::Text) if op == Add => Type::Text,
+        (Type::Bytes, Type::Bytes) if op == Add => Type::Bytes,
+        (Type::List(_), Type::List(_)) if op == Add => return one.clone().join(two.clone()),
+        (Type::Timestamp, Type::Duration) if matches!(op, Add | Subtract) => Type::Timestamp,
+        (Type::Duration, Type::Timestamp) if op == Add => Type::Timestamp,
+        (Type::Timestamp, Type::Timestamp) if op == Subtract => Type::Duration,
+        (Type::Duration, Type::Duration) if matches!(op, Add | Subtract) => Type::Duration,
+        _ => return None,
+    })
+}
+
+fn hint_for_arithmetic(op: BinaryOp, one: &Type, two: &Type) -> Option<&'static str> {
+    match (one, two) {
+        (Type::Optional(_), _) | (_, Type::Optional(_)) => {
+            Some("orValue(..) says what counts where nothing is there")
+        }
+        (Type::Text, other) | (other, Type::Text) if op == BinaryOp::Add && other.is_single() => {
+            Some("string(..) makes a text of it")
+        }
+        (Type::Double, other) | (other, Type::Double) if other.is_number() => {
+            Some("double(..) makes a double of a whole number, int(..) the reverse")
+        }
+        (Type::Message(_), _) | (_, Type::Message(_)) => Some("reckon with its fields"),
+        _ => None,
+    }
+}

@@ -1,0 +1,492 @@
+//! Runs a plan over one message or record. Lazy: only what is read is looked for, and nothing is copied that can
+//! be borrowed.
+//!
+//! Promised: it ends (a [`Budget`] bounds every loop and every text), and it never panics, whatever the input.
+//! `&&`, `||`, `exists` and `all` are commutative in their errors, as CEL wants it: `false && <fault>` is false.
+
+use std::{cmp::Ordering, sync::Arc};
+
+use trunkline_sdk::Value;
+
+use super::{
+    Facts, Input,
+    failure::{Budget, Failure},
+    functions::{self, Amount, encode_money},
+    operators::{arithmetic, compare, negate, order},
+    parts::{contains, element, items, keyed, optional_member},
+    plan::{Evaluated, Key, Loop, LoopKind, Node},
+    source::Span,
+    value::{Blob, Text, Val},
+};
+use crate::canonical::words;
+
+/// One run: the input, and what loops and bindings hold.
+pub(crate) struct Run<'a> {
+    input: Val<'a>,
+    facts: &'a dyn Facts,
+    locals: Vec<Val<'a>>,
+    pub(crate) budget: Budget,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(input: Input<'a>, facts: &'a dyn Facts, slots: usize) -> Self {
+        Self {
+            input: match input {
+                Input::Message(bytes) => Val::Message(Blob::Borrowed(bytes)),
+                Input::Record(value) => Val::record(value),
+            },
+            facts,
+            locals: vec![Val::Null; slots],
+            budget: Budget::new(),
+        }
+    }
+
+    pub(crate) fn set(&mut self, slot: usize, value: Val<'a>) {
+        self.locals[slot] = value;
+    }
+
+    pub(crate) fn evaluate(&mut self, node: &'a Node) -> Evaluated<'a> {
+        match node {
+            Node::Const(value) => Ok(constant(value)),
+            Node::This => Ok(self.input.clone()),
+            Node::Local(slot) => Ok(self.locals[*slot].clone()),
+            Node::Field(of, field) => match &**of {
+                // Without a copy of the operand: most fields are read off `this` or a loop's variable.
+                Node::This => read(&self.input, field, &mut self.budget),
+                Node::Local(slot) => read(&self.locals[*slot], field, &mut self.budget),
+                other => {
+                    let of = self.evaluate(other)?;
+                    read(&of, field, &mut self.budget)
+                }
+            },
+            Node::Key(key) => match self.find_key(key)? {
+                Some(value) => Ok(value),
+                None => Err(Failure::new(format!("the record has no `{}`", key.written))
+                    .hint(format!("where it may be missing: has({})", key.written))
+                    .at(key.at)),
+            },
+            Node::Compare(op, sides, at) => {
+                let one = self.evaluate(&sides[0])?;
+                let two = self.evaluate(&sides[1])?;
+                compare(*op, &one, &two, &mut self.budget)
+                    .map(Val::Bool)
+                    .map_err(|failure| failure.at(*at))
+            }
+            Node::And(terms, at) => self.commutative(terms, false, *at),
+            Node::Or(terms, at) => self.commutative(terms, true, *at),
+            Node::Not(of, at) => Ok(Val::Bool(!self.test(of, *at)?)),
+            Node::Choose(parts, at) => {
+                let [condition, yes, no] = &**parts;
+                let chosen = if self.test(condition, *at)? { yes } else { no };
+                self.evaluate(chosen)
+            }
+            Node::Call { .. } => self.call(node),
+            _ => self.evaluate_rare(node),
+        }
+    }
+
+    #[inline(never)]
+    fn call(&mut self, node: &'a Node) -> Evaluated<'a> {
+        let Node::Call { run, args, at } = node else {
+            return Ok(Val::Null);
+        };
+        // Functions take at most three arguments.
+        let mut values = [Val::Null, Val::Null, Val::Null];
+        for (value, arg) in values.iter_mut().zip(args) {
+            *value = self.evaluate(arg)?;
+        }
+        let count = args.len().min(3);
+        run(&mut values[..count], &mut self.budget).map_err(|failure| failure.at(*at))
+    }
+
+    /// The steps that are not on the way of every message; apart, so that the frame above stays small.
+    #[inline(never)]
+    fn evaluate_rare(&mut self, node: &'a Node) -> Evaluated<'a> {
+        match node {
+            Node::Attribute { name, at, optional } => match self.facts.get(name) {
+                Some(text) => Ok(Val::Text(Text::Borrowed(text))),
+                None if *optional => Ok(Val::Absent),
+                None => Err(Failure::new(format!("the message has no attribute `{name}`"))
+                    .hint(format!("where it may be missing: has(attributes.{name})"))
+                    .at(*at)),
+            },
+            Node::HasAttribute(name) => Ok(Val::Bool(self.facts.get(name).is_some())),
+            Node::HasField(of, field) => match self.evaluate(of)? {
+                Val::Message(message) => {
+                    self.budget.bytes(message.as_slice().len())?;
+                    Ok(Val::Bool(field.is_set(&message)?))
+                }
+                _ => Ok(Val::Bool(false)),
+            },
+            Node::OptionalField(of, field) => match self.evaluate(of)? {
+                Val::Message(message) => {
+                    self.budget.bytes(message.as_slice().len())?;
+                    if field.is_set(&message)? {
+                        Ok(field.read(&message)?)
+                    } else {
+                        Ok(Val::Absent)
+                    }
+                }
+                _ => Ok(Val::Absent),
+            },
+            Node::HasKey(key) | Node::OptionalKey(key) => {
+                let of = self.evaluate(&key.of)?;
+                let found = optional_member(&of, &key.name, &mut self.budget)
+                    .map_err(|failure| failure.at(key.at))?;
+                Ok(match node {
+                    Node::HasKey(_) => Val::Bool(found.is_some()),
+                    _ => found.unwrap_or(Val::Absent),
+                })
+            }
+            Node::Index {
+                of,
+                index,
+                optional,
+                at,
+            } => {
+                let of = self.evaluate(of)?;
+                if *optional && matches!(of, Val::Absent | Val::Null) {
+                    return Ok(Val::Absent);
+                }
+                let index = self.evaluate(index)?;
+                match element(&of, &index, &mut self.budget).map_err(|failure| failure.at(*at))? {
+                    Some(Val::Null) if *optional => Ok(Val::Absent),
+                    Some(value) => Ok(value),
+                    None if *optional => Ok(Val::Absent),
+                    None => Err(Failure::new(format!(
+                        "{} has no such {}",
+                        of.kind(),
+                        if matches!(index, Val::Text(_)) {
+                            "key"
+                        } else {
+                            "item"
+                        }
+                    ))
+                    .at(*at)),
+                }
+            }
+            Node::Negate(of, at) => {
+                let value = self.evaluate(of)?;
+                negate(&value).map_err(|failure| failure.at(*at))
+            }
+            Node::Arithmetic(op, sides, at) => {
+                let one = self.evaluate(&sides[0])?;
+                let two = self.evaluate(&sides[1])?;
+                arithmetic(*op, one, two, &mut self.budget).map_err(|failure| failure.at(*at))
+            }
+            Node::SameMessage {
+                kind,
+                sides,
+                equal,
+                at,
+            } => {
+                let one = self.evaluate(&sides[0])?;
+                let two = self.evaluate(&sides[1])?;
+                let (Val::Message(one), Val::Message(two)) = (one, two) else {
+                    return Ok(Val::Bool(!equal));
+                };
+                self.budget
+                    .bytes(8 * (one.as_slice().len() + two.as_slice().len()))?;
+                let decode = |blob: &Blob<'_>| {
+                    prost_reflect::DynamicMessage::decode(kind.clone(), blob.as_slice())
+                        .map_err(|_| Failure::new("a message cannot be decoded").at(*at))
+                };
+                Ok(Val::Bool((decode(&one)? == decode(&two)?) == *equal))
+            }
+            Node::In(sides, at) => {
+                let item = self.evaluate(&sides[0])?;
+                let range = self.evaluate(&sides[1])?;
+                contains(&item, &range, &mut self.budget)
+                    .map(Val::Bool)
+                    .map_err(|failure| failure.at(*at))
+            }
+            Node::Matches(of, pattern, at) => match self.evaluate(of)? {
+                Val::Text(text) => {
+                    self.budget.bytes(8 * text.as_str().len())?;
+                    Ok(Val::Bool(pattern.is_match(text.as_str())))
+                }
+                other => Err(functions::unfit("text", &other).at(*at)),
+            },
+            Node::Lookup(lookup) => {
+                let key = self.evaluate(&lookup.key)?;
+                let digits;
+                let code = match &key {
+                    Val::Text(text) => text.as_str(),
+                    Val::Number(digits) => digits,
+                    Val::Int(number) => {
+                        digits = number.to_string();
+                        &digits
+                    }
+                    Val::Uint(number) => {
+                        digits = number.to_string();
+                        &digits
+                    }
+                    Val::Bool(true) => "true",
+                    Val::Bool(false) => "false",
+                    other => return Err(functions::unfit("code to look up", other).at(lookup.at)),
+                };
+                match lookup.values.get(code) {
+                    Some(value) => Ok(constant(value)),
+                    None => match &lookup.otherwise {
+                        Some(otherwise) => self.evaluate(otherwise),
+                        None => Err(Failure::new(format!(
+                            "the lookup table has no entry for {}",
+                            key.kind()
+                        ))
+                        .hint("add the code to the table, or give lookup(..) a third argument")
+                        .at(lookup.at)),
+                    },
+                }
+            }
+            Node::Loop(node) => self.run_loop(node),
+            Node::Bind { slot, value, body } => {
+                let value = self.evaluate(value)?;
+                self.locals[*slot] = value;
+                self.evaluate(body)
+            }
+            Node::OrValue(sides) | Node::Or2(sides) => match self.evaluate(&sides[0])? {
+                Val::Absent => self.evaluate(&sides[1]),
+                value => Ok(value),
+            },
+            Node::HasValue(of) => Ok(Val::Bool(!matches!(self.evaluate(of)?, Val::Absent))),
+            Node::Unwrap(of, at) => match self.evaluate(of)? {
+                Val::Absent => Err(Failure::new("the optional holds nothing")
+                    .hint("orValue(..) says what to take then")
+                    .at(*at)),
+                value => Ok(value),
+            },
+            Node::Word(kind, of) => Ok(match self.evaluate(of)? {
+                Val::Int(number) => Val::text(
+                    i32::try_from(number)
+                        .ok()
+                        .and_then(|number| kind.get_value(number))
+                        .map_or_else(|| number.to_string(), |value| words::short(&value)),
+                ),
+                other => other,
+            }),
+            Node::Money { amount, currency, at } => {
+                let mut bytes = Vec::with_capacity(24);
+                self.put_money(amount, currency, &mut bytes)
+                    .map_err(|failure| failure.at(*at))?;
+                Ok(Val::Message(Blob::Shared(bytes.into())))
+            }
+            Node::Message(literal) => {
+                let mut bytes = Vec::new();
+                let mut faults = super::faults::Faults::default();
+                self.put_message(literal, &mut bytes, &mut faults);
+                match faults.first() {
+                    Some(failure) => Err(failure),
+                    None => Ok(Val::Message(Blob::Shared(bytes.into()))),
+                }
+            }
+            Node::List(list) => {
+                let mut values = Vec::with_capacity(list.len());
+                for item in list {
+                    match self.evaluate(&item.value)? {
+                        Val::Absent if item.optional => {}
+                        value => values.push(value),
+                    }
+                }
+                Ok(Val::list(values))
+            }
+            Node::Map(map, _) => {
+                let mut entries = Vec::with_capacity(map.len());
+                for entry in map {
+                    let key = self.evaluate(&entry.key)?;
+                    match self.evaluate(&entry.value)? {
+                        Val::Absent if entry.optional => {}
+                        value => entries.push((key, value)),
+                    }
+                }
+                Ok(Val::Map(Arc::new(entries)))
+            }
+            // The others were taken by `evaluate`.
+            _ => Ok(Val::Null),
+        }
+    }
+
+    pub(crate) fn put_money(
+        &mut self,
+        amount: &'a Node,
+        currency: &'a Node,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Box<Failure>> {
+        let amount = self.evaluate(amount)?;
+        let currency = self.evaluate(currency)?;
+        encode_money(out, Amount::of_value(&amount)?, &currency)
+    }
+
+    fn find_key(&mut self, key: &'a Key) -> Result<Option<Val<'a>>, Box<Failure>> {
+        let found = match &key.of {
+            Node::This => keyed(&self.input, key, &mut self.budget),
+            Node::Local(slot) => keyed(&self.locals[*slot], key, &mut self.budget),
+            other => {
+                let of = self.evaluate(other)?;
+                keyed(&of, key, &mut self.budget)
+            }
+        };
+        found.map_err(|failure| failure.at(key.at))
+    }
+
+    /// A condition: a boolean, or a fault.
+    #[inline]
+    pub(crate) fn test(&mut self, node: &'a Node, at: Span) -> Result<bool, Box<Failure>> {
+        match self.evaluate(node)? {
+            Val::Bool(flag) => Ok(flag),
+            other => Err(functions::unfit("boolean", &other).at(at)),
+        }
+    }
+
+    /// `&&` (deciding: false) and `||` (deciding: true): one deciding term decides, whatever the others do.
+    fn commutative(&mut self, terms: &'a [Node], deciding: bool, at: Span) -> Evaluated<'a> {
+        let mut failed = None;
+        for term in terms {
+            match self.test(term, at) {
+                Ok(flag) if flag == deciding => return Ok(Val::Bool(deciding)),
+                Ok(_) => {}
+                Err(failure) if failure.exhausted => return Err(failure),
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
+        }
+        failed.map_or(Ok(Val::Bool(!deciding)), Err)
+    }
+
+    fn run_loop(&mut self, node: &'a Loop) -> Evaluated<'a> {
+        let range = self.evaluate(&node.range)?;
+        // Conditions stop at the first item that decides, so the list is not gathered first.
+        if let LoopKind::All | LoopKind::Exists = node.kind {
+            let deciding = node.kind == LoopKind::Exists;
+            let (mut decided, mut failed) = (false, None);
+            self.each(&range, node.at, |run, item| {
+                run.set(node.slot, item);
+                match run.test(&node.body, node.at) {
+                    Ok(flag) if flag == deciding => {
+                        decided = true;
+                        Ok(false)
+                    }
+                    Ok(_) => Ok(true),
+                    Err(failure) if failure.exhausted => Err(failure),
+                    Err(failure) => {
+                        failed = failed.take().or(Some(failure));
+                        Ok(true)
+                    }
+                }
+            })?;
+            return match failed {
+                _ if decided => Ok(Val::Bool(deciding)),
+                Some(failure) => Err(failure),
+                None => Ok(Val::Bool(!deciding)),
+            };
+        }
+        let (mut count, mut kept, mut keys) = (0, Vec::new(), Vec::new());
+        self.each(&range, node.at, |run, item| {
+            run.set(node.slot, item);
+            if let Some(test) = &node.test
+                && !run.test(test, node.at)?
+            {
+                return Ok(true);
+            }
+            match node.kind {
+                LoopKind::ExistsOne => count += usize::from(run.test(&node.body, node.at)?),
+                LoopKind::Filter => {
+                    if run.test(&node.body, node.at)? {
+                        kept.push(run.locals[node.slot].clone());
+                    }
+                }
+                LoopKind::SortBy => {
+                    keys.push(run.evaluate(&node.body)?);
+                    kept.push(run.locals[node.slot].clone());
+                }
+                _ => kept.push(run.evaluate(&node.body)?),
+            }
+            Ok(true)
+        })?;
+        match node.kind {
+            LoopKind::ExistsOne => Ok(Val::Bool(count == 1)),
+            LoopKind::SortBy => sort(keys, kept, &mut self.budget).map_err(|failure| failure.at(node.at)),
+            _ => Ok(Val::list(kept)),
+        }
+    }
+
+    /// Calls `body` with each item of a list (each key of a map) until it says stop.
+    pub(crate) fn each(
+        &mut self,
+        range: &Val<'a>,
+        at: Span,
+        mut body: impl FnMut(&mut Self, Val<'a>) -> Result<bool, Box<Failure>>,
+    ) -> Result<(), Box<Failure>> {
+        if let Val::Repeated(message, field) = range {
+            self.budget.bytes(message.as_slice().len())?;
+            let mut failed = None;
+            let walked = field.each(message, |item| {
+                let more = self.budget.steps(1).and_then(|()| body(self, item));
+                match more {
+                    Ok(more) => more,
+                    Err(failure) => {
+                        failed = Some(failure);
+                        false
+                    }
+                }
+            });
+            walked?;
+            return failed.map_or(Ok(()), Err);
+        }
+        if let Val::Record(Value::List(list)) = range {
+            for item in list {
+                self.budget.steps(1)?;
+                if !body(self, Val::record(item))? {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        for item in items(range, &mut self.budget).map_err(|failure| failure.at(at))? {
+            if !body(self, item)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A constant of the plan, borrowed.
+#[inline]
+fn constant<'a>(value: &'a Val<'static>) -> Val<'a> {
+    match value {
+        Val::Text(text) => Val::Text(Text::Borrowed(text.as_str())),
+        Val::Bytes(bytes) => Val::Bytes(Blob::Borrowed(bytes.as_slice())),
+        Val::List(list) => Val::Items(list),
+        other => other.clone(),
+    }
+}
+
+#[inline]
+fn read<'a>(of: &Val<'a>, field: &'a super::field::Field, budget: &mut Budget) -> Evaluated<'a> {
+    match of {
+        Val::Message(message) => {
+            budget.bytes(message.as_slice().len())?;
+            Ok(field.read(message)?)
+        }
+        Val::Absent => Ok(Val::Absent),
+        other => Err(functions::unfit("message", other)),
+    }
+}
+
+/// The items in the order of their keys; keys of unlike kinds are a fault.
+fn sort<'a>(keys: Vec<Val<'a>>, items: Vec<Val<'a>>, budget: &mut Budget) -> Evaluated<'a> {
+    budget.steps(keys.len().saturating_mul(8))?;
+    let mut pairs: Vec<_> = keys.into_iter().zip(items).collect();
+    let mut failed = None;
+    pairs.sort_by(|(one, _), (two, _)| match order(one, two) {
+        Ok(Some(order)) => order,
+        Ok(None) => Ordering::Equal,
+        Err(failure) => {
+            failed.get_or_insert(failure);
+            Ordering::Equal
+        }
+    });
+    match failed {
+        Some(failure) => Err(failure),
+        None => Ok(Val::list(pairs.into_iter().map(|(_, item)| item).collect())),
+    }
+}

@@ -1,0 +1,218 @@
+//! The language of mappings and predicates: CEL, checked against the descriptors before it runs, run over encoded
+//! bytes or a native record without decoding what it does not read.
+//!
+//! - [`Predicate`]: an expression that is true or false of a message; the filter and the router ask it.
+//! - [`Mapping`]: a message literal (to canonical) or a map literal (to native); the translator runs it.
+//! - [`Split`]: a list and a literal for each of its items; the splitter runs it.
+//! - [`Tables`]: the code tables that `lookup` reads.
+//!
+//! The syntax is CEL's (cel.dev). What differs, on purpose:
+//! - int and uint mix; a result that does not fit is a fault;
+//! - an enum is compared with, and set from, its word as a text, in full or without the type's prefix; it is checked;
+//! - a part of a record (of unknown type until it runs) goes into a scalar field only if it is exactly of the field's
+//!   kind, and never into a message, timestamp, enum or list field: conversions are written out;
+//! - numbers of records are decimal texts that keep their digits; reckoned with, they are int, uint or double;
+//! - a record's null counts as nothing there for `has()` and `.?`; `has(a.b.c)` is false where `a.b` is missing;
+//! - a pattern and the name of a lookup table are literals, so that they are checked before they run.
+//!
+//! Everything compiled is `Send + Sync` and is run through `&self`.
+
+mod check;
+mod evaluate;
+mod failure;
+mod faults;
+mod field;
+pub mod functions;
+mod native;
+mod operators;
+mod parts;
+mod plan;
+mod predicate;
+mod source;
+mod split;
+mod syntax;
+mod tables;
+mod translate;
+mod types;
+mod value;
+
+pub use predicate::Predicate;
+pub use source::Source;
+pub use split::Split;
+pub use tables::{Table, Tables};
+
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+use trunkline_sdk::{Fault, Field, Problem, Shape, Value};
+
+use check::Checker;
+use evaluate::Run;
+use faults::Faults;
+use plan::{Form, Node};
+use source::Span;
+use types::Type;
+
+/// What an expression is checked against.
+#[derive(Debug, Clone)]
+pub struct Environment<'e> {
+    /// All message types there are.
+    pub pool: &'e DescriptorPool,
+    /// What `this` is.
+    pub this: This,
+    /// The lookup tables.
+    pub tables: &'e Tables,
+}
+
+/// What comes in.
+#[derive(Debug, Clone)]
+pub enum This {
+    /// A canonical message: its fields are checked.
+    Message(MessageDescriptor),
+    /// A native record without a schema: its fields show when it runs.
+    Record,
+}
+
+/// One thing to run over; of the kind that [`This`] said.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// An encoded canonical message.
+    Message(&'a [u8]),
+    /// A native record.
+    Record(&'a Value<'a>),
+}
+
+/// The attributes of the message at hand, read as `attributes.<name>`: `id`, `source`, `subject`, `time` (RFC 3339),
+/// `key`, `type`, `correlation_id`, and what its source gave it beside.
+pub trait Facts {
+    /// The attribute of this name, if the message has it.
+    fn get(&self, name: &str) -> Option<&str>;
+}
+
+/// No attributes.
+#[derive(Debug, Clone, Copy)]
+pub struct NoFacts;
+
+impl Facts for NoFacts {
+    fn get(&self, _: &str) -> Option<&str> {
+        None
+    }
+}
+
+impl Facts for [(&str, &str)] {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, text)| *text)
+    }
+}
+
+impl<const N: usize> Facts for [(&str, &str); N] {
+    fn get(&self, name: &str) -> Option<&str> {
+        Facts::get(self.as_slice(), name)
+    }
+}
+
+/// A compiled translation.
+#[derive(Debug)]
+pub struct Mapping {
+    source: Source,
+    whole: Span,
+    node: Node,
+    slots: usize,
+    produces: Produces,
+    form: Form,
+}
+
+/// What a mapping gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Produces {
+    /// A canonical message of this type.
+    Message(MessageDescriptor),
+    /// A native record with these fields, as far as they are known.
+    Record(Shape),
+}
+
+/// What one run of a mapping gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Translated {
+    /// An encoded canonical message.
+    Message(Vec<u8>),
+    /// A native record.
+    Record(Value<'static>),
+}
+
+impl Mapping {
+    /// Checks and compiles a mapping; with `expects` it must give just that type.
+    ///
+    /// Problems: all of them, in the order of the text.
+    pub fn compile(
+        source: &Source,
+        environment: &Environment<'_>,
+        expects: Option<&MessageDescriptor>,
+    ) -> Result<Self, Vec<Problem>> {
+        let expr = syntax::parse(source)?;
+        let mut checker = Checker::new(environment, source);
+        let typed = checker.mapping(&expr, expects);
+        let form = checker.form(&typed.ty);
+        let produces = match &typed.ty {
+            Type::Message(message) => Produces::Message(message.clone()),
+            _ => Produces::Record(Shape {
+                name: source.name().to_owned(),
+                fields: fields(&typed.node),
+            }),
+        };
+        let (node, slots) = (typed.node, checker.slots());
+        checker.finish(Self {
+            source: source.clone(),
+            whole: expr.span,
+            node,
+            slots,
+            produces,
+            form,
+        })
+    }
+
+    /// What it gives.
+    pub fn produces(&self) -> &Produces {
+        &self.produces
+    }
+
+    /// Translates one message or record.
+    ///
+    /// Faults: [`trunkline_sdk::Remedy::DeadLetter`], with every field that failed by its path and place, and without
+    /// any value of the record.
+    pub fn run(&self, input: Input<'_>, facts: &dyn Facts) -> Result<Translated, Fault> {
+        let mut run = Run::new(input, facts, self.slots);
+        let mut faults = Faults::default();
+        let translated = match self.produces {
+            Produces::Message(_) => {
+                let mut out = Vec::with_capacity(512);
+                run.put_whole(&self.node, &mut out, &mut faults);
+                Translated::Message(out)
+            }
+            Produces::Record(_) => Translated::Record(run.native(&self.node, &self.form, &mut faults)),
+        };
+        if faults.is_empty() {
+            Ok(translated)
+        } else {
+            Err(faults.into_fault(&self.source, self.whole))
+        }
+    }
+}
+
+/// The fields of a map literal, as far as their names are literals.
+fn fields(node: &Node) -> Vec<Field> {
+    let Node::Map(entries, _) = node else {
+        return Vec::new();
+    };
+    entries
+        .iter()
+        .filter_map(|entry| match &entry.key {
+            Node::Const(value::Val::Text(name)) => Some(Field {
+                name: name.as_str().to_owned(),
+                scalar: matches!(entry.form, Form::Plain | Form::Enum(_))
+                    && !matches!(entry.value, Node::Map(..) | Node::List(_)),
+            }),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,277 @@
+//! Equality, order and arithmetic on values.
+
+use std::{cmp::Ordering, sync::Arc};
+
+use trunkline_sdk::Value;
+
+use super::{
+    failure::{Budget, Failure},
+    functions::{Number, compare_numbers, digits_to_integer},
+    parts::{entries, items},
+    plan::Evaluated,
+    syntax::BinaryOp,
+    value::{Blob, Val},
+};
+use crate::canonical::time::{Instant, RANGE, Span};
+
+/// `==` to `>=`.
+#[inline]
+pub(crate) fn compare<'a>(
+    op: BinaryOp,
+    one: &Val<'a>,
+    two: &Val<'a>,
+    budget: &mut Budget,
+) -> Result<bool, Box<Failure>> {
+    match op {
+        BinaryOp::Equal => return equal(one, two, budget),
+        BinaryOp::NotEqual => return equal(one, two, budget).map(|equal| !equal),
+        _ => {}
+    }
+    // Not a number stands in no order: every comparison with it is false.
+    let Some(order) = order(one, two)? else {
+        return Ok(false);
+    };
+    Ok(match op {
+        BinaryOp::Less => order.is_lt(),
+        BinaryOp::LessEqual => order.is_le(),
+        BinaryOp::Greater => order.is_gt(),
+        _ => order.is_ge(),
+    })
+}
+
+/// Equality: of numbers by their value, of lists and maps by their parts; unlike kinds are unequal.
+pub(crate) fn equal<'a>(one: &Val<'a>, two: &Val<'a>, budget: &mut Budget) -> Result<bool, Box<Failure>> {
+    Ok(match (one, two) {
+        (Val::Text(one), Val::Text(two)) => one.as_str() == two.as_str(),
+        (Val::Int(one), Val::Int(two)) => one == two,
+        (Val::Bool(one), Val::Bool(two)) => one == two,
+        (Val::Null, Val::Null) | (Val::Absent, Val::Absent) => true,
+        (Val::Bytes(one), Val::Bytes(two)) => one.as_slice() == two.as_slice(),
+        (Val::Timestamp(one), Val::Timestamp(two)) => one == two,
+        (Val::Duration(one), Val::Duration(two)) => one == two,
+        // Bytes that are the same are the same message; checked comparisons of messages have their own step.
+        (Val::Message(one), Val::Message(two)) => one.as_slice() == two.as_slice(),
+        (Val::Number(one), Val::Number(two)) if one == two => true,
+        (Val::Number(one), Val::Number(two)) => match (digits_to_integer(one), digits_to_integer(two)) {
+            (Some((one, false)), Some((two, false))) => one == two,
+            _ => equal_numbers(&Val::Number(one), &Val::Number(two)),
+        },
+        _ if Number::of(one).is_some() => equal_numbers(one, two),
+        (one, two) if is_list(one) && is_list(two) => {
+            let (one, two) = (items(one, budget)?, items(two, budget)?);
+            if one.len() != two.len() {
+                return Ok(false);
+            }
+            for (one, two) in one.iter().zip(&two) {
+                if !equal(one, two, budget)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (one, two) if is_map(one) && is_map(two) => {
+            let (one, two) = (entries(one, budget)?, entries(two, budget)?);
+            if one.len() != two.len() {
+                return Ok(false);
+            }
+            budget.steps(one.len().saturating_mul(two.len()) / 4)?;
+            for (key, value) in &one {
+                let mut found = false;
+                for (other, other_value) in &two {
+                    if equal(key, other, budget)? {
+                        found = equal(value, other_value, budget)?;
+                        break;
+                    }
+                }
+                if !found {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        _ => false,
+    })
+}
+
+fn equal_numbers(one: &Val<'_>, two: &Val<'_>) -> bool {
+    match (Number::of(one), Number::of(two)) {
+        (Some(one), Some(two)) => compare_numbers(one, two) == Some(Ordering::Equal),
+        _ => false,
+    }
+}
+
+fn is_list(value: &Val<'_>) -> bool {
+    matches!(
+        value,
+        Val::Record(Value::List(_)) | Val::List(_) | Val::Items(_) | Val::Repeated(..)
+    )
+}
+
+fn is_map(value: &Val<'_>) -> bool {
+    matches!(
+        value,
+        Val::Record(Value::Object(_)) | Val::Map(_) | Val::Entries(..)
+    )
+}
+
+/// The order of two values; `None`: one is not a number (NaN). Unlike kinds are a fault.
+pub(crate) fn order(one: &Val<'_>, two: &Val<'_>) -> Result<Option<Ordering>, Box<Failure>> {
+    Ok(Some(match (one, two) {
+        (Val::Text(one), Val::Text(two)) => one.as_str().cmp(two.as_str()),
+        (Val::Bool(one), Val::Bool(two)) => one.cmp(two),
+        (Val::Bytes(one), Val::Bytes(two)) => one.as_slice().cmp(two.as_slice()),
+        (Val::Timestamp(one), Val::Timestamp(two)) => one.cmp(two),
+        (Val::Duration(one), Val::Duration(two)) => one.cmp(two),
+        _ => match (Number::of(one), Number::of(two)) {
+            (Some(one), Some(two)) => return Ok(compare_numbers(one, two)),
+            _ => {
+                return Err(Failure::new(format!(
+                    "{} and {} stand in no order",
+                    one.kind(),
+                    two.kind()
+                )));
+            }
+        },
+    }))
+}
+
+/// `+ - * / %`.
+pub(crate) fn arithmetic<'a>(op: BinaryOp, one: Val<'a>, two: Val<'a>, budget: &mut Budget) -> Evaluated<'a> {
+    if let (Some(one), Some(two)) = (Number::of(&one), Number::of(&two)) {
+        return numbers(op, one, two);
+    }
+    match (op, &one, &two) {
+        (BinaryOp::Add, Val::Text(one), Val::Text(two)) => {
+            let (one, two) = (one.as_str(), two.as_str());
+            budget.bytes(one.len() + two.len())?;
+            let mut text = String::with_capacity(one.len() + two.len());
+            text.push_str(one);
+            text.push_str(two);
+            Ok(Val::text(text))
+        }
+        (BinaryOp::Add, Val::Bytes(one), Val::Bytes(two)) => {
+            let (one, two) = (one.as_slice(), two.as_slice());
+            budget.bytes(one.len() + two.len())?;
+            Ok(Val::Bytes(Blob::Shared(Arc::from([one, two].concat()))))
+        }
+        (BinaryOp::Add, Val::Timestamp(at), Val::Duration(span))
+        | (BinaryOp::Add, Val::Duration(span), Val::Timestamp(at)) => moved(*at, span.total()),
+        (BinaryOp::Subtract, Val::Timestamp(at), Val::Duration(span)) => moved(*at, -span.total()),
+        (BinaryOp::Subtract, Val::Timestamp(one), Val::Timestamp(two)) => span(total(*one) - total(*two)),
+        (BinaryOp::Add, Val::Duration(one), Val::Duration(two)) => span(one.total() + two.total()),
+        (BinaryOp::Subtract, Val::Duration(one), Val::Duration(two)) => span(one.total() - two.total()),
+        (BinaryOp::Add, ..) => match (items(&one, budget), items(&two, budget)) {
+            (Ok(mut joined), Ok(more)) => {
+                joined.extend(more);
+                Ok(Val::list(joined))
+            }
+            _ => Err(unlike(op, &one, &two)),
+        },
+        _ => Err(unlike(op, &one, &two)),
+    }
+}
+
+fn unlike(op: BinaryOp, one: &Val<'_>, two: &Val<'_>) -> Box<Failure> {
+    let failure = Failure::new(format!(
+        "`{}` does not go between {} and {}",
+        op.sign(),
+        one.kind(),
+        two.kind()
+    ));
+    match (one, two) {
+        (Val::Text(_), other) | (other, Val::Text(_)) if Number::of(other).is_some() => {
+            failure.hint("int(..), double(..) or string(..) makes them alike")
+        }
+        _ => failure,
+    }
+}
+
+fn total(at: Instant) -> i128 {
+    i128::from(at.seconds) * 1_000_000_000 + i128::from(at.nanos)
+}
+
+fn moved<'a>(at: Instant, nanos: i128) -> Evaluated<'a> {
+    let total = total(at) + nanos;
+    let seconds = i64::try_from(total.div_euclid(1_000_000_000)).ok();
+    match seconds.filter(|seconds| RANGE.contains(seconds)) {
+        Some(seconds) => Ok(Val::Timestamp(Instant {
+            seconds,
+            nanos: total.rem_euclid(1_000_000_000) as i32,
+        })),
+        None => Err(Failure::new(
+            "the timestamp would lie outside the years 1 to 9999",
+        )),
+    }
+}
+
+fn span<'a>(nanos: i128) -> Evaluated<'a> {
+    Span::of(nanos)
+        .map(Val::Duration)
+        .ok_or_else(|| Failure::new("the duration would be longer than 10,000 years"))
+}
+
+fn numbers<'a>(op: BinaryOp, one: Number, two: Number) -> Evaluated<'a> {
+    match (one, two) {
+        (Number::Uint(one), Number::Uint(two)) => whole(op, i128::from(one), i128::from(two), true),
+        (Number::Double(_), _) | (_, Number::Double(_)) => {
+            let (one, two) = (one.as_double(), two.as_double());
+            Ok(Val::Double(match op {
+                BinaryOp::Add => one + two,
+                BinaryOp::Subtract => one - two,
+                BinaryOp::Multiply => one * two,
+                BinaryOp::Divide => one / two,
+                _ => return Err(Failure::new("`%` goes between whole numbers only")),
+            }))
+        }
+        (one, two) => whole(op, wide(one), wide(two), false),
+    }
+}
+
+fn wide(number: Number) -> i128 {
+    match number {
+        Number::Int(number) => i128::from(number),
+        Number::Uint(number) => i128::from(number),
+        Number::Double(number) => number as i128,
+    }
+}
+
+/// Whole numbers of 64 bits each; uint only between two of them.
+fn whole<'a>(op: BinaryOp, one: i128, two: i128, unsigned: bool) -> Evaluated<'a> {
+    let result = match op {
+        BinaryOp::Add => Some(one + two),
+        BinaryOp::Subtract => Some(one - two),
+        BinaryOp::Multiply => one.checked_mul(two),
+        BinaryOp::Divide | BinaryOp::Remainder if two == 0 => {
+            return Err(Failure::new(format!("`{}` by zero", op.sign())));
+        }
+        BinaryOp::Divide => Some(one / two),
+        _ => Some(one % two),
+    };
+    let fitting = result.and_then(|result| {
+        if unsigned {
+            u64::try_from(result).map(Val::Uint).ok()
+        } else {
+            i64::try_from(result).map(Val::Int).ok()
+        }
+    });
+    fitting.ok_or_else(|| {
+        Failure::new(format!(
+            "the result of `{}` does not fit {}",
+            op.sign(),
+            if unsigned { "uint" } else { "int" }
+        ))
+    })
+}
+
+/// `-x`.
+pub(crate) fn negate<'a>(value: &Val<'a>) -> Evaluated<'a> {
+    match (Number::of(value), value) {
+        (Some(Number::Int(number)), _) => number
+            .checked_neg()
+            .map(Val::Int)
+            .ok_or_else(|| Failure::new("the negative of the number does not fit int")),
+        (Some(Number::Double(number)), _) => Ok(Val::Double(-number)),
+        (_, Val::Duration(duration)) => span(-duration.total()),
+        _ => Err(Failure::new(format!("`-` does not go before {}", value.kind()))),
+    }
+}

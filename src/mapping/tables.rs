@@ -1,0 +1,59 @@
+//! Lookup tables: what one system's code means in another's. Loaded before the mappings, so that `lookup` can be
+//! checked against them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// One table: from code to word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    entries: HashMap<String, String>,
+}
+
+/// The tables of a landscape, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    tables: BTreeMap<String, Arc<Table>>,
+}
+
+impl Table {
+    /// A table of these pairs; of a code that comes twice the last counts.
+    pub fn of<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self {
+            entries: pairs
+                .into_iter()
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
+        }
+    }
+
+    /// The word for a code.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.entries.get(key).map(String::as_str)
+    }
+
+    /// All codes with their words.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries
+            .iter()
+            .map(|(code, word)| (code.as_str(), word.as_str()))
+    }
+}
+
+impl Tables {
+    /// Adds a table; one of the same name is replaced.
+    pub fn insert(&mut self, name: impl Into<String>, table: Table) {
+        self.tables.insert(name.into(), Arc::new(table));
+    }
+
+    /// The names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tables.keys().map(String::as_str)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Table>> {
+        self.tables.get(name)
+    }
+}

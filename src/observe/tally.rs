@@ -1,0 +1,112 @@
+//! What a flow has done since it was started, in numbers.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use dashmap::DashMap;
+
+use crate::{
+    bus::{Cause, Outgoing},
+    flow::Rule,
+};
+
+/// Causes told apart; the rest is counted together, so that memory stays bounded whatever comes in.
+const MOST_CAUSES: usize = 64;
+
+/// The counters of one flow.
+#[derive(Debug, Default)]
+pub struct Tally {
+    received: AtomicU64,
+    again: AtomicU64,
+    published: AtomicU64,
+    delivered: AtomicU64,
+    retried: AtomicU64,
+    filtered: DashMap<Rule, u64>,
+    /// By the cause without its numbers: the same mistake in line 3 and in line 5 is one cause.
+    parked: DashMap<String, (String, u64)>,
+}
+
+/// A reading of a [`Tally`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records or messages taken in, repeats included.
+    pub received: u64,
+    /// Those among them that had been given out before: retries, and repeats after a crash.
+    pub again: u64,
+    /// Messages sent to channels.
+    pub published: u64,
+    /// Messages that have reached their system.
+    pub delivered: u64,
+    /// Retries ordered.
+    pub retried: u64,
+    /// Messages that ended by a rule, per rule.
+    pub filtered: BTreeMap<String, u64>,
+    /// Messages parked, per cause; causes that differ only in numbers (lines, lengths) count as the first of them.
+    pub parked: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// A message was taken in; `again`: it had been given out before.
+    pub(crate) fn received(&self, again: bool) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+        self.again.fetch_add(u64::from(again), Ordering::Relaxed);
+    }
+
+    pub(crate) fn published(&self, outputs: &[Outgoing]) {
+        self.published.fetch_add(outputs.len() as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn delivered(&self) {
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retried(&self) {
+        self.retried.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn filtered(&self, rule: Rule) {
+        *self.filtered.entry(rule).or_default() += 1;
+    }
+
+    pub(crate) fn parked(&self, cause: &Cause) {
+        let (mut what, mut likeness) = (cause.what.clone(), likeness(&cause.what));
+        if self.parked.len() >= MOST_CAUSES && !self.parked.contains_key(&likeness) {
+            what = "other causes".to_owned();
+            likeness.clone_from(&what);
+        }
+        self.parked.entry(likeness).or_insert((what, 0)).1 += 1;
+    }
+
+    /// The numbers as they are now.
+    pub fn read(&self) -> Counts {
+        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            received: number(&self.received),
+            again: number(&self.again),
+            published: number(&self.published),
+            delivered: number(&self.delivered),
+            retried: number(&self.retried),
+            filtered: self
+                .filtered
+                .iter()
+                .map(|entry| (entry.key().to_string(), *entry.value()))
+                .collect(),
+            parked: self.parked.iter().map(|entry| entry.value().clone()).collect(),
+        }
+    }
+}
+
+/// A text with `#` for each number in it.
+fn likeness(text: &str) -> String {
+    let mut likeness = String::with_capacity(text.len());
+    for character in text.chars() {
+        if !character.is_ascii_digit() {
+            likeness.push(character);
+        } else if !likeness.ends_with('#') {
+            likeness.push('#');
+        }
+    }
+    likeness
+}

@@ -1,0 +1,6 @@
+//! Orders on their whole way, through real processes, RabbitMQ and PostgreSQL.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod shop;
