@@ -50,10 +50,10 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 const TYPE: &str = "trunkline.commerce.v1.Order";
 const BODY: usize = 1024;
 const WINDOW: usize = 256;
-const PREFETCH: u16 = 512;
-/// Hops in one `complete`, and how many of these are under way.
+const PREFETCH: u16 = 1024;
+/// Hops in one `complete`, and how many of these are under way: more than the window, so that it is full.
 const BATCH: usize = 64;
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 /// Bare lapin acks so many at a time.
 const ACK_EVERY: usize = 50;
 
