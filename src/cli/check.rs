@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Failure, Place, checked, count};
+use super::{Failure, Place, count};
 use crate::config::{self, Landscape, Variables};
 
 #[derive(clap::Args)]
@@ -23,8 +23,8 @@ impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
         let home = self.place.landscape;
         let environment = |name: &str| std::env::var(name).ok();
-        let (landscape, problems) = Landscape::read(home.clone(), &Variables::new(&environment))?;
-        let checked = checked(&landscape, problems);
+        let landscape = Landscape::read(home.clone(), &Variables::new(&environment))?;
+        let checked = config::check(&landscape, trunkline_proto::descriptor_pool());
         if self.json {
             let problems = checked.as_ref().err().map(Vec::as_slice).unwrap_or_default();
             let problems: Vec<_> = problems
@@ -55,7 +55,7 @@ impl Check {
             }
             Err(problems) => {
                 if !self.json {
-                    eprint!("{}", config::report(&landscape.files, &problems));
+                    eprint!("{}", config::report(&landscape, &problems));
                 }
                 eprintln!("{}: {}", home.display(), count(problems.len(), "problem"));
                 Err(Failure::Told)

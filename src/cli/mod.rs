@@ -111,30 +111,15 @@ pub fn main() -> ExitCode {
 #[expect(clippy::print_stderr, reason = "stderr is where talk goes")]
 fn load(home: &Path) -> Result<Plan, Failure> {
     let environment = |name: &str| std::env::var(name).ok();
-    let (landscape, problems) = Landscape::read(home.to_owned(), &Variables::new(&environment))?;
-    match checked(&landscape, problems) {
+    let landscape = Landscape::read(home.to_owned(), &Variables::new(&environment))?;
+    match config::check(&landscape, trunkline_proto::descriptor_pool()) {
         Ok(plan) => Ok(plan),
         Err(problems) => {
-            eprint!("{}", config::report(&landscape.files, &problems));
+            eprint!("{}", config::report(&landscape, &problems));
             eprintln!("{}: {}", home.display(), count(problems.len(), "problem"));
             Err(Failure::Told)
         }
     }
-}
-
-/// The plan of a landscape, or all that is wrong with it, in the order of the files.
-fn checked(
-    landscape: &Landscape,
-    mut problems: Vec<trunkline_sdk::Problem>,
-) -> Result<Plan, Vec<trunkline_sdk::Problem>> {
-    match config::check(landscape, trunkline_proto::descriptor_pool()) {
-        Ok(plan) if problems.is_empty() => return Ok(plan),
-        Ok(_) => {}
-        Err(found) => problems.extend(found),
-    }
-    problems.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.what.cmp(&b.what)));
-    problems.dedup();
-    Err(problems)
 }
 
 /// `1 flow`, `2 flows`.

@@ -52,6 +52,11 @@ use crate::{
 /// Batches on their way to the publisher; more wait in their callers.
 const INBOX: usize = 64;
 
+/// Whether a URL names a broker; nothing is connected. The fault shows no password.
+pub(crate) fn check_address(url: &str) -> Result<(), Fault> {
+    Address::parse(url).map(drop)
+}
+
 /// A connection to RabbitMQ.
 pub struct RabbitBus {
     publisher: mpsc::Sender<Order>,
