@@ -1,6 +1,9 @@
 //! What can be known from the files, before anything runs. Pure: no network, no clock, no other file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use trunkline_sdk::{Adapter, Endpoint, Options, Place, Problem, Settings, nearest, parse_duration};
@@ -13,7 +16,7 @@ use super::{
 };
 use crate::{
     adapters,
-    bus::{Channel, Topology},
+    bus::{Channel, Topology, rabbitmq},
     flow::{self, Carries, Scope, Steps},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
     recovery::Schedule,
@@ -73,7 +76,7 @@ pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<P
         Some(bus) if problems.is_empty() => Ok(Plan {
             home: landscape.home.clone(),
             bus,
-            store: landscape.home.join(&landscape.store),
+            store: within(landscape, &landscape.store),
             topology: Topology {
                 channels: channels
                     .iter()
@@ -479,6 +482,11 @@ fn processes(landscape: &Landscape, problems: &mut Vec<Problem>) -> BTreeMap<Pro
     processes
 }
 
+/// A path that a landscape names, from where we are: `shop` and `./data` make `shop/data`.
+fn within(landscape: &Landscape, path: &str) -> PathBuf {
+    landscape.home.join(path).components().collect()
+}
+
 fn bus(landscape: &Landscape, problems: &mut Vec<Problem>) -> Option<BusAddress> {
     let (text, place) = &landscape.bus;
     if let Some(folder) = text.strip_prefix("embedded:") {
@@ -486,10 +494,19 @@ fn bus(landscape: &Landscape, problems: &mut Vec<Problem>) -> Option<BusAddress>
             problems.push(Problem::new(place, "`bus` names no folder").hint("as in `embedded:./data`"));
             return None;
         }
-        return Some(BusAddress::Embedded(landscape.home.join(folder)));
+        return Some(BusAddress::Embedded(within(landscape, folder)));
     }
     if text.starts_with("amqp://") || text.starts_with("amqps://") {
-        return Some(BusAddress::RabbitMq(text.clone()));
+        return match rabbitmq::check_url(text) {
+            Ok(_) => Some(BusAddress::RabbitMq(text.clone())),
+            Err(fault) => {
+                problems.push(Problem {
+                    hint: fault.hint,
+                    ..Problem::new(place, fault.what)
+                });
+                None
+            }
+        };
     }
     // The text may hold a password, so it is not shown.
     let hint = "`embedded:<folder>`, `amqp://user:password@host:5672/vhost` or `amqps://…`";

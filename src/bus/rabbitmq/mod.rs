@@ -61,6 +61,13 @@ pub struct RabbitBus {
     unsettled: Mutex<HashMap<QueueName, Vec<Weak<AtomicU64>>>>,
 }
 
+/// Takes a broker's URL apart and shows it without its password: `amqp://user@host:5672/vhost`.
+///
+/// Faults: it is no URL of a broker; the fault says which part is wrong, without the password.
+pub(crate) fn check_url(url: &str) -> Result<String, Fault> {
+    Address::parse(url).map(|address| address.to_string())
+}
+
 /// The consuming connection, and what must exist on the broker.
 #[derive(Debug)]
 struct Landscape {
