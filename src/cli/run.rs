@@ -44,8 +44,8 @@ impl Run {
         );
         let mut runtime = tokio::select! {
             started = Runtime::start(&plan, process.as_ref()) => started?,
-            _ = terminate.recv() => return Ok(stopped_early()),
-            _ = interrupt.recv() => return Ok(stopped_early()),
+            _ = terminate.recv() => return stopped_early(),
+            _ = interrupt.recv() => return stopped_early(),
         };
         let after = format_args!("{} ms", started.elapsed().as_millis());
         tracing::info!(%after, "ready: {} at work", count(flows.len(), "flow"));
@@ -70,6 +70,8 @@ impl Run {
     }
 }
 
-fn stopped_early() {
+#[expect(clippy::unnecessary_wraps, reason = "it is how the command ends")]
+fn stopped_early() -> Result<(), Failure> {
     tracing::info!("stopped before it was ready");
+    Ok(())
 }

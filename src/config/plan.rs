@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What will run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// The landscape's folder.
     pub home: PathBuf,
