@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{Failure, Place, checked, count, say, tell_problems};
-use crate::config::{Landscape, Variables};
+use super::{Failure, Place, count, say, tell_problems};
+use crate::config::{self, Landscape, Variables};
 
 #[derive(clap::Args)]
 pub(super) struct Check {
@@ -18,8 +18,8 @@ impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
         let home = self.place.landscape;
         let environment = |name: &str| std::env::var(name).ok();
-        let (landscape, problems) = Landscape::read(home.clone(), &Variables::new(&environment))?;
-        let checked = checked(&landscape, problems);
+        let landscape = Landscape::read(home.clone(), &Variables::new(&environment))?;
+        let checked = config::check(&landscape, trunkline_proto::descriptor_pool());
         if self.json {
             let problems = checked.as_ref().err().map(Vec::as_slice).unwrap_or_default();
             let problems: Vec<_> = problems

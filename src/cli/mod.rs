@@ -124,8 +124,8 @@ fn tell(fault: &Fault) {
 /// Reads and checks a landscape; what is wrong with it goes to stderr.
 fn load(home: &Path) -> Result<Plan, Failure> {
     let environment = |name: &str| std::env::var(name).ok();
-    let (landscape, problems) = Landscape::read(home.to_owned(), &Variables::new(&environment))?;
-    match checked(&landscape, problems) {
+    let landscape = Landscape::read(home.to_owned(), &Variables::new(&environment))?;
+    match config::check(&landscape, trunkline_proto::descriptor_pool()) {
         Ok(plan) => Ok(plan),
         Err(problems) => {
             tell_problems(&landscape, &problems);
@@ -136,21 +136,9 @@ fn load(home: &Path) -> Result<Plan, Failure> {
 
 /// All that is wrong with a landscape, as a person reads it.
 fn tell_problems(landscape: &Landscape, problems: &[Problem]) {
-    let report = config::report(&landscape.files, problems);
+    let report = config::report(landscape, problems);
     let sum = count(problems.len(), "problem");
     say::talk(format_args!("{report}{}: {sum}", landscape.home.display()));
-}
-
-/// The plan of a landscape, or all that is wrong with it, in the order of the files.
-fn checked(landscape: &Landscape, mut problems: Vec<Problem>) -> Result<Plan, Vec<Problem>> {
-    match config::check(landscape, trunkline_proto::descriptor_pool()) {
-        Ok(plan) if problems.is_empty() => return Ok(plan),
-        Ok(_) => {}
-        Err(found) => problems.extend(found),
-    }
-    problems.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.what.cmp(&b.what)));
-    problems.dedup();
-    Err(problems)
 }
 
 /// `1 flow`, `2 flows`.

@@ -65,7 +65,7 @@ impl fmt::Display for BusAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BusAddress::Embedded(folder) => write!(f, "embedded:{}", folder.display()),
-            BusAddress::RabbitMq(url) => f.write_str(&rabbitmq::check_url(url).unwrap_or_default()),
+            BusAddress::RabbitMq(url) => f.write_str(&rabbitmq::shown(url)),
         }
     }
 }

@@ -14,7 +14,7 @@ use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
 use crate::{
     bus::{Bus, Destination, Hop, Outgoing, StateKey},
     config::{Feed, FlowPlan},
-    flow::{Steps, Verdict, cause, outputs},
+    flow::{Failed, Steps, Verdict, cause, outputs},
     message::{Content, Message, Trace},
     names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
     observe::Tally,
@@ -120,9 +120,18 @@ impl Inbound {
     /// Takes a record through the steps: what it becomes on the bus, and what its sender hears then.
     async fn steps(&self, record: Record) -> (Vec<Outgoing>, Receipt) {
         self.tally.received(false);
+        let unreadable = record.unreadable.clone();
         let message = self.message(record);
         let original = message.clone();
-        let outcome = match self.steps.apply(message).await {
+        let applied = match unreadable {
+            None => self.steps.apply(message).await,
+            Some(what) => {
+                let fault =
+                    Fault::dead_letter(what).hint("mend it where it comes from, and have it sent again");
+                Err(Failed { step: "read", fault })
+            }
+        };
+        let outcome = match applied {
             Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref()),
             Ok(Verdict::Filtered(rule)) => {
                 let receipt = Receipt::Filtered(rule.to_string());

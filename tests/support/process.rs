@@ -111,9 +111,14 @@ impl Process {
     }
 }
 
+/// Where the program is.
+pub(crate) fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_trunkline"))
+}
+
 /// `trunkline` with these arguments, in an environment of only these variables.
 pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .env_clear()

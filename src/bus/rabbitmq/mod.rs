@@ -52,6 +52,16 @@ use crate::{
 /// Batches on their way to the publisher; more wait in their callers.
 const INBOX: usize = 64;
 
+/// Whether a URL names a broker; nothing is connected. The fault shows no password.
+pub(crate) fn check_address(url: &str) -> Result<(), Fault> {
+    Address::parse(url).map(drop)
+}
+
+/// A broker's URL as people write it, without the password.
+pub(crate) fn shown(url: &str) -> String {
+    Address::parse(url).map_or_else(|_| "no URL of a broker".to_owned(), |address| address.to_string())
+}
+
 /// A connection to RabbitMQ.
 pub struct RabbitBus {
     publisher: mpsc::Sender<Order>,
@@ -59,13 +69,6 @@ pub struct RabbitBus {
     state: Arc<dyn StateStore>,
     /// What each subscription of this process holds.
     unsettled: Mutex<HashMap<QueueName, Vec<Weak<AtomicU64>>>>,
-}
-
-/// Takes a broker's URL apart and shows it without its password: `amqp://user@host:5672/vhost`.
-///
-/// Faults: it is no URL of a broker; the fault says which part is wrong, without the password.
-pub(crate) fn check_url(url: &str) -> Result<String, Fault> {
-    Address::parse(url).map(|address| address.to_string())
 }
 
 /// The consuming connection, and what must exist on the broker.

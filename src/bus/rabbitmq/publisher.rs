@@ -362,8 +362,9 @@ fn judge(to: &Destination, verdict: Verdict) -> Result<(), Fault> {
             FULL_PATIENCE,
         )
         .hint("see which flow is behind, and whether it runs")),
-        Verdict::Unroutable => Err(Fault::stop(format!("no queue takes messages for {place}"))
-            .hint("run `trunkline topology apply`, or remove the channel that nobody reads")),
+        Verdict::Unroutable => Err(Fault::stop(format!("no queue takes messages for {place}")).hint(
+            "start the flow that reads it: that makes its queue; or remove the channel that nobody reads",
+        )),
     }
 }
 

@@ -17,7 +17,7 @@ use shop::{Order, Shop};
 use summary::Summary;
 use trunkline_sdk::Fault;
 
-use super::{Failure, checked, say};
+use super::{Failure, say};
 use crate::{
     config::{self, Landscape, Plan, Variables},
     observe,
@@ -151,9 +151,9 @@ fn plan(home: &Path, address: SocketAddr) -> Result<Plan, Failure> {
         "SHOP_SECRET" => Some(SECRET.to_owned()),
         _ => None,
     };
-    let (landscape, problems) = Landscape::read(home.to_owned(), &Variables::new(&variables))?;
-    checked(&landscape, problems)
-        .map_err(|problems| Fault::stop(config::report(&landscape.files, &problems)).into())
+    let landscape = Landscape::read(home.to_owned(), &Variables::new(&variables))?;
+    config::check(&landscape, trunkline_proto::descriptor_pool())
+        .map_err(|problems| Fault::stop(config::report(&landscape, &problems)).into())
 }
 
 /// How the webhook answered, in numbers.
