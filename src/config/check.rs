@@ -2,7 +2,10 @@
 
 mod flow;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use trunkline_sdk::{Adapter, Endpoint, Options, Place, Problem, Settings, Shape, nearest};
@@ -63,7 +66,7 @@ pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<P
         Some(bus) if problems.is_empty() => Ok(Plan {
             home: landscape.home.clone(),
             bus,
-            store: landscape.home.join(&landscape.store),
+            store: within(landscape, &landscape.store),
             topology: Topology {
                 channels: channels
                     .iter()
@@ -338,6 +341,11 @@ fn processes(landscape: &Landscape, problems: &mut Vec<Problem>) -> BTreeMap<Pro
     processes
 }
 
+/// A path that a landscape names, from where we are: `shop` and `./data` make `shop/data`.
+fn within(landscape: &Landscape, path: &str) -> PathBuf {
+    landscape.home.join(path).components().collect()
+}
+
 /// Where there are processes, a flow that is in none of them was forgotten.
 fn check_idle(landscape: &Landscape, named: &BTreeSet<&str>, problems: &mut Vec<Problem>) {
     let idle = landscape.flows.iter().map(|flow| &flow.name);
@@ -357,7 +365,7 @@ fn bus(landscape: &Landscape, problems: &mut Vec<Problem>) -> Option<BusAddress>
             problems.push(Problem::new(place, "`bus` names no folder").hint("as in `embedded:./data`"));
             return None;
         }
-        return Some(BusAddress::Embedded(landscape.home.join(folder)));
+        return Some(BusAddress::Embedded(within(landscape, folder)));
     }
     if !text.starts_with("amqp://") && !text.starts_with("amqps://") {
         let near = text

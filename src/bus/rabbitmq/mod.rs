@@ -57,6 +57,11 @@ pub(crate) fn check_address(url: &str) -> Result<(), Fault> {
     Address::parse(url).map(drop)
 }
 
+/// A broker's URL as people write it, without the password.
+pub(crate) fn shown(url: &str) -> String {
+    Address::parse(url).map_or_else(|_| "no URL of a broker".to_owned(), |address| address.to_string())
+}
+
 /// A connection to RabbitMQ.
 pub struct RabbitBus {
     publisher: mpsc::Sender<Order>,
