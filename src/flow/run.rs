@@ -9,7 +9,7 @@ use trunkline_sdk::{Fault, Remedy};
 
 use super::{Emitted, Failed, Rule, Steps, Verdict};
 use crate::{
-    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Subscription},
+    bus::{Bus, Cause, Delivery, Destination, Hop, MAX_BODY, Outgoing, Subscription},
     config::{Feed, FlowPlan},
     endpoint::Outbound,
     message::Content,
@@ -265,18 +265,29 @@ impl Flow {
     }
 }
 
-/// Gives what came out of the steps its destination.
+/// Gives what came out of the steps its destination. What no bus would carry fails here, before it is published.
 pub(crate) fn outputs(emitted: Vec<Emitted>, target: Option<&ChannelName>) -> Result<Vec<Outgoing>, Failed> {
-    let outgoing = |Emitted { message, to }| match to.or_else(|| target.cloned()) {
-        Some(channel) => Ok(Outgoing {
+    let failed = |what: &str, hint: &str| Failed {
+        step: "to",
+        fault: Fault::dead_letter(what).hint(hint),
+    };
+    let outgoing = |Emitted { message, to }| {
+        if matches!(&message.content, Content::Canonical { bytes, .. } if bytes.len() > MAX_BODY) {
+            return Err(failed(
+                "the message is larger than 16 MiB",
+                "keep what is large elsewhere, and send where it is",
+            ));
+        }
+        let Some(channel) = to.or_else(|| target.cloned()) else {
+            return Err(failed(
+                "no step sent the message anywhere",
+                "end the flow with `to:`",
+            ));
+        };
+        Ok(Outgoing {
             to: Destination::Channel(channel),
             message,
-        }),
-        None => {
-            let fault =
-                Fault::dead_letter("no step sent the message anywhere").hint("end the flow with `to:`");
-            Err(Failed { step: "to", fault })
-        }
+        })
     };
     emitted.into_iter().map(outgoing).collect()
 }
