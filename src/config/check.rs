@@ -159,15 +159,29 @@ fn flow_name(
         );
     }
     FlowName::new(text)
-        .map_err(|what| problems.push(Problem::new(place, what)))
+        .map_err(|what| problems.push(no_name(place, text, what)))
         .ok()
+}
+
+/// What was meant to be a name, with the name that is nearest to it.
+fn no_name(place: &Place, text: &str, what: String) -> Problem {
+    let problem = Problem::new(place, what);
+    let word = |c: char| match c.to_ascii_lowercase() {
+        c if c.is_ascii_lowercase() || c.is_ascii_digit() => c,
+        _ => '-',
+    };
+    let near: String = text.chars().map(word).collect();
+    match FlowName::new(near.trim_matches('-')) {
+        Ok(near) => problem.hint(format!("`{near}` would be one")),
+        Err(_) => problem.hint("as in `orders` or `orders-to-erp2`"),
+    }
 }
 
 fn systems<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> Systems<'l> {
     let mut systems = Systems::new(landscape.knows_names);
     for entry in &landscape.systems {
-        let name =
-            SystemName::new(&entry.name).map_err(|what| problems.push(Problem::new(&entry.place, what)));
+        let name = SystemName::new(&entry.name)
+            .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
         match (name, system(entry, problems)) {
             (Ok(name), Some(found)) => systems.insert(&entry.name, name, found),
             _ => systems.insert_wrong(&entry.name),
@@ -216,8 +230,8 @@ fn channels(
 ) -> Known<ChannelName, MessageDescriptor> {
     let mut channels = Known::new(landscape.knows_names);
     for entry in &landscape.channels {
-        let name =
-            ChannelName::new(&entry.name).map_err(|what| problems.push(Problem::new(&entry.place, what)));
+        let name = ChannelName::new(&entry.name)
+            .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
         let descriptor = entry
             .type_name
             .as_ref()
@@ -329,7 +343,7 @@ fn processes(landscape: &Landscape, problems: &mut Vec<Problem>) -> BTreeMap<Pro
         }
         match ProcessName::new(&entry.key) {
             Ok(name) => drop(processes.insert(name, names)),
-            Err(what) => problems.push(Problem::new(&entry.place, what)),
+            Err(what) => problems.push(no_name(&entry.place, &entry.key, what)),
         }
     }
     if !landscape.processes.is_empty() {

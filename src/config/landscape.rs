@@ -192,6 +192,13 @@ impl Landscape {
             knows_flows &= flow.is_some();
             flows.extend(flow);
         }
+        if flows.is_empty() && knows_flows && is_read {
+            let hint = "write the first into `flows/<name>.yaml`: see examples/shop";
+            findings
+                .problems
+                .push(Problem::new(&place, "this landscape has no flows").hint(hint));
+            knows_flows = false;
+        }
         let store = text_of("store").unwrap_or("./data").to_owned();
         Self {
             home,
