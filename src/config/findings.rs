@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use trunkline_sdk::{Place, Problem};
+use trunkline_sdk::{Place, Problem, Settings};
 
 /// Problems of reading; what is wrong with a value that no variable filled in is set apart, for whatever else is
 /// said of such a value only follows from that.
@@ -10,6 +10,8 @@ use trunkline_sdk::{Place, Problem};
 pub(crate) struct Findings {
     pub(crate) problems: Vec<Problem>,
     pub(crate) unset: Vec<Problem>,
+    /// Values that were left out, and are told nobody.
+    pub(crate) left_out: Vec<Settings>,
 }
 
 impl Findings {

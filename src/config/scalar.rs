@@ -120,16 +120,7 @@ impl<'t> Lines<'t> {
     fn flow(&mut self, text: &str, style: ScalarStyle, span: Span) -> Written {
         let is_quoted = style != ScalarStyle::Plain;
         let (mut line, mut column) = (span.start.line(), span.start.col() + usize::from(is_quoted));
-        let (last, end) = (
-            span.end.line(),
-            span.end.col().saturating_sub(usize::from(is_quoted)),
-        );
-        let width = match (is_quoted, line == last) {
-            (true, true) => end.saturating_sub(column),
-            (false, true) => text.chars().count(),
-            (_, false) => self.characters(line).trimmed.saturating_sub(column),
-        };
-        let place = self.place(line, column, width);
+        let (start, last) = ((line, column), span.end.line());
         let mut stretches = vec![stretch(0, line, column)];
         let mut characters = text.char_indices().peekable();
         while let Some((_, character)) = characters.peek().copied() {
@@ -169,6 +160,14 @@ impl<'t> Lines<'t> {
             let offset = characters.peek().map_or(text.len(), |(at, _)| *at);
             stretches.push(stretch(offset, line, column));
         }
+        let width = if line == start.0 {
+            // Where text and file could not be matched, the text is the best guess.
+            let rest = characters.count();
+            column + rest - start.1
+        } else {
+            self.characters(start.0).trimmed.saturating_sub(start.1)
+        };
+        let place = self.place(start.0, start.1, width);
         Written { place, stretches }
     }
 }

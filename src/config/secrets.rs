@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use trunkline_sdk::{Kind, Opt, Place, Settings};
+use trunkline_sdk::{Description, Kind, Opt, Place, Settings};
 
 use super::Landscape;
 use crate::adapters;
@@ -41,6 +41,16 @@ impl Secrets {
                 all(&system.value, &mut places);
             }
         }
+        for flow in &landscape.flows {
+            if let Some(from) = &flow.from {
+                end(landscape, from, |described| described.source, &mut places);
+            }
+            if let Some(to) = &flow.to {
+                end(landscape, to, |described| described.sink, &mut places);
+            }
+        }
+        let left_out = &landscape.findings.left_out;
+        left_out.iter().for_each(|value| all(value, &mut places));
         let (bus, place) = &landscape.bus;
         if !bus.starts_with("embedded:") && !bus.contains("://") {
             places.push(place.clone());
@@ -86,6 +96,32 @@ fn without_variable(line: &[char], range: &Range<usize>) -> Range<usize> {
         ['}'] => range.end..range.end,
         [':', '-', .., '}'] => range.start + 4 + length..range.end - 1,
         _ => range.clone(),
+    }
+}
+
+/// What stands beside `system:` in a `from` or `to`.
+fn end(
+    landscape: &Landscape,
+    end: &Settings,
+    options: fn(&Description) -> Option<&'static [Opt]>,
+    places: &mut Vec<Place>,
+) {
+    if end.entries().is_none() {
+        return;
+    }
+    let name = end.get("system").and_then(Settings::text);
+    let system = landscape
+        .systems
+        .iter()
+        .find(|system| Some(system.name.as_str()) == name);
+    let adapter = system.and_then(|system| match system.value.entries() {
+        Some([adapter]) => adapters::find(&adapter.key),
+        _ => None,
+    });
+    let settings = end.without("system");
+    match adapter.and_then(|adapter| options(adapter.describe())) {
+        Some(options) => group(options, &settings, places),
+        None => all(&settings, places),
     }
 }
 

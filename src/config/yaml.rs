@@ -75,9 +75,10 @@ impl<'r> Reader<'r> {
                 let at = error.marker();
                 let place = self.place_at(at.line(), at.col(), 1);
                 let hint = self.syntax_hint(at.line());
-                self.findings
-                    .problems
-                    .push(Problem::new(&place, format!("this is no YAML: {}", error.info())).hint(hint));
+                self.findings.problems.push(
+                    Problem::new(&place, format!("this is no YAML: {}", in_our_words(error.info())))
+                        .hint(hint),
+                );
                 None
             }
         }
@@ -154,23 +155,51 @@ impl<'r> Reader<'r> {
                 Event::Scalar(key, ..) => key.into_owned(),
                 other => {
                     self.problem(key_span, "a key must be a single word");
-                    self.node(other, key_span)?;
+                    let key = self.node(other, key_span)?;
+                    self.findings.left_out.push(key);
                     String::new()
                 }
             };
             let (event, value_span) = self.next()?;
             let value = self.node(event, value_span)?;
-            let place = self.place(key_span);
+            let (key, place, value) = self.unglued(key, self.place(key_span), value);
             if let Some(line) = lines.get(&key) {
                 self.findings.problems.push(
                     Problem::new(&place, format!("`{key}` is said twice"))
                         .hint(format!("it stands on line {line} already: keep one of the two")),
                 );
+                self.findings.left_out.push(value);
                 continue;
             }
             lines.insert(key.clone(), place.line);
             entries.push(Entry { key, place, value });
         }
+    }
+
+    /// `key:value` is one word to YAML: it is told, and read as it was meant.
+    fn unglued(&mut self, key: String, place: Place, value: Settings) -> (String, Place, Settings) {
+        let Some((before, rest)) = key.split_once(':').filter(|_| value.text() == Some("")) else {
+            return (key, place, value);
+        };
+        let width = u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX);
+        let (head, behind) = (
+            Place {
+                width,
+                ..place.clone()
+            },
+            Place {
+                column: place.column.saturating_add(width),
+                width: place.width.saturating_sub(width).max(1),
+                ..place
+            },
+        );
+        self.findings.problems.push(
+            Problem::new(&head, format!("`{before}:` has no space behind it"))
+                .hint(format!("write `{before}: …`")),
+        );
+        let value = Settings::scalar(behind, rest, false);
+        self.findings.left_out.push(value.clone());
+        (before.to_owned(), head, value)
     }
 
     /// The usual cause for what is no YAML, as far as the line tells.
@@ -218,6 +247,14 @@ impl<'r> Reader<'r> {
 
     fn place_at(&self, line: usize, column: usize, width: usize) -> Place {
         self.lines.place(line, column, width)
+    }
+}
+
+/// What the parser found, where its words are for those who wrote it.
+fn in_our_words(info: &str) -> &str {
+    match info {
+        "simple key expect ':'" | "simple key expected" => "a key before this has no `:` behind it",
+        _ => info,
     }
 }
 
