@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{FutureExt, future::join_all};
 use tokio::{
-    sync::{OnceCell, watch},
+    sync::{OnceCell, oneshot, watch},
     task::JoinSet,
 };
 use trunkline_sdk::{Fault, Remedy, Settings, Sink, Source, System};
@@ -90,9 +90,17 @@ impl Runtime {
         let (readers, sources): (Vec<_>, Vec<_>) = tasks
             .into_iter()
             .partition(|task| matches!(task.plan.feed, Feed::Channel { .. }));
-        for task in readers.into_iter().chain(sources) {
+        let mut starting = Vec::new();
+        for mut task in readers.into_iter().chain(sources) {
+            if matches!(task.work, Some(Work::Read(_))) {
+                let (sender, started) = oneshot::channel();
+                task.starting = Some(sender);
+                starting.push(started);
+            }
             runtime.flows.spawn(task.keep_running());
         }
+        // Whoever reads "ready" and calls a webhook finds its path open. A source that cannot begin tells it itself.
+        let _ = tokio::time::timeout(PATIENCE, join_all(starting)).await;
         Ok(runtime)
     }
 
@@ -106,6 +114,7 @@ impl Runtime {
             tally,
             stopping: self.stop.subscribe(),
             work: None,
+            starting: None,
         }
     }
 
@@ -285,6 +294,8 @@ struct Task {
     stopping: watch::Receiver<bool>,
     /// What it does, once its system is open.
     work: Option<Work>,
+    /// Dropped when its source is at work for the first time.
+    starting: Option<oneshot::Sender<()>>,
 }
 
 /// What a flow does.
@@ -354,7 +365,7 @@ impl Task {
         let (bus, tally, stopping) = (self.bus.clone(), self.tally.clone(), self.stopping.clone());
         match work {
             Work::Read(mut source) => match Inbound::new(&self.plan, bus, tally, stopping) {
-                Some(inbound) => inbound.run(&mut *source).await,
+                Some(inbound) => inbound.run(&mut *source, self.starting.take()).await,
                 None => Ok(()),
             },
             Work::Follow(sink) => {
