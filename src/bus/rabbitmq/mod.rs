@@ -266,8 +266,8 @@ impl Ballot {
                             .iter()
                             .zip(parcels)
                             .map(|(outgoing, parcel)| Job {
-                                outgoing: outgoing.clone(),
-                                parcel: Some(parcel),
+                                outgoing: Box::new(outgoing.clone()),
+                                parcel,
                                 hop,
                                 ballot: self.clone(),
                                 since,
@@ -369,7 +369,7 @@ impl Batch {
 }
 
 impl Entry {
-    fn pack(&self) -> Result<Vec<Parcel>, Fault> {
+    fn pack(&self) -> Result<Vec<Option<Box<Parcel>>>, Fault> {
         // After a *lost* connection it is different: the hop is completed, and its input comes once more.
         if let Some(input) = self.hop.inputs.iter().find(|input| input.receipt.is_closed()) {
             return Err(Fault::reopen(format!(
@@ -377,7 +377,11 @@ impl Entry {
                 input.queue()
             )));
         }
-        self.hop.outputs.iter().map(wire::pack).collect()
+        self.hop
+            .outputs
+            .iter()
+            .map(|outgoing| Ok(Some(Box::new(wire::pack(outgoing)?))))
+            .collect()
     }
 
     /// Settles the inputs if all else is durable.
