@@ -110,6 +110,7 @@ impl Runtime {
             stopping: self.stop.subscribe(),
             work: None,
             starting: None,
+            waits: false,
         }
     }
 
