@@ -9,7 +9,7 @@ use trunkline_sdk::{Fault, Remedy};
 
 use super::{Emitted, Failed, Rule, Steps, Verdict};
 use crate::{
-    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Subscription},
+    bus::{Bus, Cause, Delivery, Destination, Hop, MAX_BODY, Outgoing, Subscription},
     config::{Feed, FlowPlan},
     endpoint::Outbound,
     message::Content,
@@ -22,8 +22,9 @@ use crate::{
 const PREFETCH: u16 = 512;
 /// Messages it takes at once.
 const BATCH: usize = 128;
-/// Batches whose hops are on their way at once: enough to keep the bus busy while the next is worked on.
-const IN_FLIGHT: usize = 4;
+/// Messages that are on their way to channels at once: enough to keep the bus busy while the next are worked on,
+/// however few come at a time.
+const UNDER_WAY: usize = 512;
 
 /// One running flow that reads a channel.
 pub(crate) struct Flow {
@@ -73,13 +74,14 @@ impl Flow {
     /// Towards channels: several batches are on their way at once.
     async fn to_channels(&self, subscription: &mut Subscription) {
         let mut under_way = FuturesUnordered::new();
+        let mut messages = 0;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
                 biased;
                 () = self.stopping() => break,
-                Some(()) = under_way.next() => {}
-                more = subscription.receive(&mut batch, BATCH), if under_way.len() < IN_FLIGHT => {
+                Some(done) = under_way.next() => messages -= done,
+                more = subscription.receive(&mut batch, BATCH), if messages < UNDER_WAY => {
                     if !more {
                         break;
                     }
@@ -87,7 +89,12 @@ impl Flow {
                     for delivery in batch.drain(..) {
                         hops.push(self.hop(delivery).await);
                     }
-                    under_way.push(self.complete(hops));
+                    let taken = hops.len();
+                    messages += taken;
+                    under_way.push(async move {
+                        self.complete(hops).await;
+                        taken
+                    });
                 }
             }
         }
@@ -258,18 +265,29 @@ impl Flow {
     }
 }
 
-/// Gives what came out of the steps its destination.
+/// Gives what came out of the steps its destination. What no bus would carry fails here, before it is published.
 pub(crate) fn outputs(emitted: Vec<Emitted>, target: Option<&ChannelName>) -> Result<Vec<Outgoing>, Failed> {
-    let outgoing = |Emitted { message, to }| match to.or_else(|| target.cloned()) {
-        Some(channel) => Ok(Outgoing {
+    let failed = |what: &str, hint: &str| Failed {
+        step: "to",
+        fault: Fault::dead_letter(what).hint(hint),
+    };
+    let outgoing = |Emitted { message, to }| {
+        if matches!(&message.content, Content::Canonical { bytes, .. } if bytes.len() > MAX_BODY) {
+            return Err(failed(
+                "the message is larger than 16 MiB",
+                "keep what is large elsewhere, and send where it is",
+            ));
+        }
+        let Some(channel) = to.or_else(|| target.cloned()) else {
+            return Err(failed(
+                "no step sent the message anywhere",
+                "end the flow with `to:`",
+            ));
+        };
+        Ok(Outgoing {
             to: Destination::Channel(channel),
             message,
-        }),
-        None => {
-            let fault =
-                Fault::dead_letter("no step sent the message anywhere").hint("end the flow with `to:`");
-            Err(Failed { step: "to", fault })
-        }
+        })
     };
     emitted.into_iter().map(outgoing).collect()
 }

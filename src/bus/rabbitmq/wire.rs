@@ -10,12 +10,10 @@ use trunkline_sdk::Fault;
 
 use super::topology::route;
 use crate::{
-    bus::{Destination, Outgoing, envelope::Envelope},
+    bus::{Destination, MAX_BODY, Outgoing, envelope::Envelope},
     message::Content,
 };
 
-/// No body is larger; RabbitMQ 4.x refuses larger ones by closing the channel, and with it their neighbours.
-const MAX_BODY: usize = 16 << 20;
 /// Properties and headers must fit into one frame (128 KiB): the broker closes the connection over a larger one.
 const MAX_HEADERS: usize = 96 << 10;
 /// What is taken over of a message's headers, so that our own still fit beside them.
