@@ -73,10 +73,15 @@ impl Inbound {
         })
     }
 
-    /// Runs the source until it ends or is told to stop. What it sent is safe when this returns.
+    /// Runs the source until it ends or is told to stop. What it sent is safe when this returns. `starting` is
+    /// dropped when the source is at work.
     ///
     /// Faults: the source's own, and those of reading the stored position.
-    pub(crate) async fn run(&self, source: &mut dyn Source) -> Result<(), Fault> {
+    pub(crate) async fn run(
+        &self,
+        source: &mut dyn Source,
+        starting: Option<oneshot::Sender<()>>,
+    ) -> Result<(), Fault> {
         let key = StateKey::position(&self.system, &self.flow);
         let resume = self.bus.state(&key).await?.map(Position);
         let (sender, offered) = mpsc::channel(BATCH);
@@ -85,7 +90,8 @@ impl Inbound {
             stopping: self.stopping.clone(),
         }));
         // When the source returns it drops its outlet, and that ends the intake.
-        let (ended, ()) = tokio::join!(source.run(outlet, resume), self.take_in(offered, &key));
+        let work = source.run(outlet, resume);
+        let (ended, (), ()) = tokio::join!(work, self.take_in(offered, &key), async { drop(starting) });
         ended
     }
 
