@@ -91,12 +91,13 @@ impl Runtime {
         // Opened here and now, so that a wrong path or port is told at the start.
         let work = match (&plan.feed, &plan.target) {
             (Feed::System { system, settings }, _) => {
+                let end = end_of(plan, system);
                 let system = self.system(system)?;
-                let source = Some(system.source(settings).await?);
+                let source = until_there(&end, async || system.source(settings).await).await?;
                 Work::Read {
                     system,
                     settings: settings.clone(),
-                    source,
+                    source: Some(source),
                 }
             }
             (
@@ -107,7 +108,9 @@ impl Runtime {
                     arrives,
                 },
             ) => {
-                let sink = self.system(system)?.sink(plan.name.as_str(), settings).await?;
+                let (end, opened) = (end_of(plan, system), self.system(system)?);
+                let sink =
+                    until_there(&end, async || opened.sink(plan.name.as_str(), settings).await).await?;
                 Work::Follow {
                     sink: Some(Outbound::new(
                         system.clone(),
@@ -170,6 +173,11 @@ impl Runtime {
         self.bus.close().await;
         finished
     }
+}
+
+/// One end of a flow, as its operators know it.
+fn end_of(plan: &FlowPlan, system: &SystemName) -> String {
+    format!("system `{system}` of flow `{}`", plan.name)
 }
 
 async fn open_system(plan: &Plan, name: &SystemName) -> Result<Arc<dyn System>, Fault> {
