@@ -123,7 +123,7 @@ impl Flow {
                     Err(failed) => hops.push(self.failed(delivery, failed.step, &failed.fault)),
                 }
             }
-            hops.extend(sink.write(self, units).await);
+            let hops = sink.write(self, units, hops).await;
             self.complete(hops).await;
         }
     }

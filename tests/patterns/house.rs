@@ -30,7 +30,7 @@ const LANDSCAPE: &str = r#"
 systems:
   shop:  { webhook: { listen: 127.0.0.1:0, verify: { none: true }, patience: "${PATIENCE:-20s}" } }
   drop:  { file: { folder: drop } }
-  erp:   { sql: { url: sqlite:erp.db, create: erp.sql } }
+  erp:   { sql: { url: sqlite:erp.db, create: erp.sql, timeout: "${ERP_TIMEOUT:-30s}" } }
   books: { sql: { url: "${BOOKS:-postgres://nobody@nowhere/books}", timeout: 5s } }
 channels:
   orders: { type: trunkline.commerce.v1.Order, external: true }

@@ -4,7 +4,7 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::{
     house::{House, until},
-    messages::{message, order, paid},
+    messages::{bare, message, order, paid},
     on_bus::queue,
     subject::Subject,
     support::services::Postgres,
@@ -111,6 +111,40 @@ pub(crate) async fn while_its_system_is_away_a_message_waits_in_place_and_that_i
     assert_eq!(house.counts("book").retried, 0);
     assert_eq!(house.depth("book").await.parked, 0);
     assert_eq!(booked(&client(server.url()).await).await.1, 3);
+    house.end().await;
+}
+
+pub(crate) async fn what_a_step_has_ended_does_not_wait_for_a_system_that_is_locked<S: Subject>() {
+    // given a database that another program keeps locked
+    let flow = r#"
+flow: note
+from: orders
+steps:
+  - filter: this.lines[0].sku != "CUP"
+to: { system: erp, statement: INSERT INTO orders (order_id) VALUES (:order_id) }
+"#;
+    let mut house = House::<S>::built(&[flow], &[("ERP_TIMEOUT", "50ms")]).await;
+    house.run().await;
+    assert!(house.stop().await);
+    let other = house.erp();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // when one message fails on its way, one ends there, and one is for it
+    let cup = message(&order("1", &["CUP"]));
+    house.publish("orders", [cup, bare("2"), paid("3")]).await;
+    house.run().await;
+    // then the first two are done with
+    house.parked(&queue("orders", "note"), 1).await;
+    until("the last alone is left", async || {
+        let depth = house.depth("note").await;
+        (depth.ready + depth.unsettled == 1).then_some(())
+    })
+    .await;
+    assert_eq!(house.counts("note").delivered, 0);
+    // when it is free again, then the last is applied, and no attempt was counted
+    other.execute_batch("ROLLBACK").unwrap();
+    house.until_counts("note", |counts| counts.delivered == 1).await;
+    assert_eq!(house.counts("note").retried, 0);
+    house.settled("note").await;
     house.end().await;
 }
 
