@@ -47,6 +47,7 @@ macro_rules! sentences {
             route::the_first_case_that_is_true_takes_the_message_unchanged,
             route::a_message_whose_case_cannot_be_told_is_parked,
             split::each_element_becomes_a_message_with_the_same_id_again,
+            split::a_record_is_split_into_messages_that_tell_nothing_of_its_file,
             split::a_message_without_parts_is_filtered,
             split::a_message_is_settled_only_when_all_its_parts_are_confirmed,
             split::one_part_that_cannot_be_made_parks_the_whole_and_passes_none_on,

@@ -52,6 +52,30 @@ pub(crate) async fn each_element_becomes_a_message_with_the_same_id_again<S: Sub
     house.end().await;
 }
 
+pub(crate) async fn a_record_is_split_into_messages_that_tell_nothing_of_its_file<S: Subject>() {
+    // given
+    let flow = r#"
+flow: split
+from: { system: drop, pattern: "*.jsonl", poll: 10ms }
+steps:
+  - split: { each: this.lines, as: line, emit: "StockMove{ order_id: attributes['file.name'], sku: line, quantity: 1u }" }
+to: moves
+"#;
+    let house = House::<S>::running(&[flow]).await;
+    // when
+    house.drop_file("a.jsonl", "{\"lines\": [\"TEA\", \"CUP\"]}\n");
+    // then
+    let moves = house.take("moves", 2).await;
+    let whole = moves[0].causation_id.clone().unwrap();
+    assert_eq!(ids(&moves), texts(&parts(&whole, 2)));
+    for part in moves {
+        assert_eq!(stock_move(&part).order_id, "a.jsonl");
+        assert_eq!(part.correlation_id.as_deref(), Some(whole.as_str()));
+        assert!(part.facts.is_empty(), "{:?}", part.facts);
+    }
+    house.end().await;
+}
+
 pub(crate) async fn a_message_without_parts_is_filtered<S: Subject>() {
     // given
     let house = House::<S>::running(&[TO_MOVES]).await;
