@@ -1,7 +1,8 @@
 //! A running landscape: the bus, the systems, the flows, and their end.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::{sync::watch, task::JoinSet};
 use trunkline_sdk::{Fault, Remedy, Settings, Source, System};
 
@@ -240,8 +241,18 @@ impl Task {
     async fn keep_running(mut self) {
         let mut patience = Patience::new();
         loop {
-            let Err(fault) = self.once().await else { return };
+            // What it held in its hands went back when it unwound; it begins anew, and keeps nothing.
+            let ended = AssertUnwindSafe(self.once()).catch_unwind().await;
             let flow = &self.plan.name;
+            let fault = match ended {
+                Ok(Ok(())) => return,
+                Ok(Err(fault)) => fault,
+                Err(_) => {
+                    let fault = Fault::reopen("the flow broke off on a fault of ours");
+                    tracing::error!(%flow, error = %fault, "please report what stands above");
+                    fault
+                }
+            };
             if *self.stopping.borrow() {
                 tracing::debug!(%flow, error = %fault, "ended while stopping");
                 return;

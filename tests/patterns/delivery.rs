@@ -212,3 +212,17 @@ pub(crate) async fn a_flow_whose_subscription_ends_begins_again<S: Subject>() {
     house.settled("pass").await;
     house.end().await;
 }
+
+pub(crate) async fn a_flow_that_panics_begins_again_where_it_was<S: Subject>() {
+    // given
+    let mut house = House::<S>::built(&[PASS], &[]).await;
+    let gate = Gate::before(&house.bus, Way::Open);
+    gate.panic_once();
+    house.run_behind(gate).await;
+    // when
+    house.publish("orders", [paid("1")]).await;
+    // then
+    assert_eq!(house.take("first", 1).await, [paid("1")]);
+    house.settled("pass").await;
+    house.end().await;
+}

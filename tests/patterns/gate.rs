@@ -41,6 +41,7 @@ pub(crate) struct Gate {
     /// How many calls have come to a gate that was not open.
     held: watch::Sender<usize>,
     ends_subscription: AtomicBool,
+    panics: AtomicBool,
 }
 
 impl Gate {
@@ -52,6 +53,7 @@ impl Gate {
             passes: watch::Sender::new(None),
             held: watch::Sender::new(0),
             ends_subscription: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
         })
     }
 
@@ -63,6 +65,11 @@ impl Gate {
     /// The next subscription ends as soon as it has begun.
     pub(crate) fn end_next_subscription(&self) {
         self.ends_subscription.store(true, Ordering::Relaxed);
+    }
+
+    /// The next call panics.
+    pub(crate) fn panic_once(&self) {
+        self.panics.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn turn(&self, way: Way) {
@@ -120,6 +127,10 @@ impl Bus for Gate {
     }
 
     async fn complete(&self, hops: Vec<Hop>) -> Vec<Result<(), Refused>> {
+        assert!(
+            !self.panics.swap(false, Ordering::Relaxed),
+            "as the sentence wants it"
+        );
         if self.pass().await == Way::Open {
             return self.behind.complete(hops).await;
         }

@@ -74,6 +74,7 @@ macro_rules! sentences {
             delivery::what_crashes_under_load_is_applied_once,
             delivery::two_instances_share_the_work_and_apply_each_message_once,
             delivery::a_flow_whose_subscription_ends_begins_again,
+            delivery::a_flow_that_panics_begins_again_where_it_was,
         }
     };
     ($engine:ident, $subject:ty; $($file:ident::$sentence:ident,)*) => {
