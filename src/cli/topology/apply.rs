@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use trunkline_sdk::Fault;
 
-use super::{Failure, Scene, json_of, plan};
+use super::{Failure, Scene, json_of, plan, say};
 use crate::{
     bus::{Difference, DifferenceKind, rabbitmq::Mover},
     config::Plan,
@@ -33,11 +33,6 @@ pub(in crate::cli) struct Apply {
 }
 
 impl Apply {
-    #[expect(
-        clippy::print_stdout,
-        clippy::print_stderr,
-        reason = "stdout is for data, stderr for talk"
-    )]
     pub(super) async fn run(self) -> Result<(), Failure> {
         let landscape = self.scene.plan()?;
         if self.unbind.is_some() || self.drain.is_some() || self.recreate.is_some() {
@@ -59,25 +54,25 @@ impl Apply {
             .filter(|difference| !after.contains(difference))
             .collect();
         if self.json {
-            println!(
-                "{}",
+            say::data(format_args!(
+                "{}\n",
                 json!({
                     "made": Value::from_iter(made.iter().map(|difference| json_of(difference))),
                     "left": Value::from_iter(after.iter().map(json_of)),
                 })
-            );
+            ))?;
         } else {
             for difference in &made {
-                println!("{difference}");
+                say::data(format_args!("{difference}\n"))?;
             }
-            print!("{}", plan::text(&after));
+            say::data(format_args!("{}", plan::text(&after)))?;
         }
-        eprintln!(
+        say::talk(format_args!(
             "{:?}: {} made; {}",
             landscape.bus,
             made.len(),
             plan::summary(&after)
-        );
+        ));
         if let (true, Some(fault)) = (after.iter().any(is_missing), refused) {
             return Err(fault.into());
         }
@@ -93,11 +88,10 @@ impl Apply {
 
 impl Apply {
     /// What is only done when it is asked for. Each step is told before it is taken.
-    #[expect(clippy::print_stderr, reason = "stderr is for talk")]
     async fn change(&self, landscape: &Plan) -> Result<(), Failure> {
         let broker = self.scene.broker(landscape, "queues of its own kind to change")?;
         let process = ProcessName::new("topology").map_err(Fault::stop)?;
-        let mover = Mover::new(&broker, &process, |step| eprintln!("{step}"));
+        let mover = Mover::new(&broker, &process, |step| say::talk(format_args!("{step}")));
         let topology = &landscape.topology;
         let changed = match (&self.unbind, &self.drain, &self.to, &self.recreate) {
             (Some(queue), ..) => mover.unbind(queue, topology).await.map(|()| None),
@@ -107,7 +101,7 @@ impl Apply {
         };
         mover.close().await;
         if let Some(moved) = changed? {
-            eprintln!("{moved} messages moved");
+            say::talk(format_args!("{moved} messages moved"));
         }
         Ok(())
     }

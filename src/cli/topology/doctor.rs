@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Failure, Scene, users::process_role};
+use super::{Failure, Scene, say, users::process_role};
 use crate::{
     bus::rabbitmq::{Finding, Severity},
     cli::{check_process, count},
@@ -21,11 +21,6 @@ pub(in crate::cli) struct Doctor {
 }
 
 impl Doctor {
-    #[expect(
-        clippy::print_stdout,
-        clippy::print_stderr,
-        reason = "stdout is for data, stderr for talk"
-    )]
     pub(super) async fn run(self) -> Result<(), Failure> {
         let plan = self.scene.plan()?;
         let process = self
@@ -37,7 +32,10 @@ impl Doctor {
         let role = process_role(&plan, process.as_ref());
         let findings = broker.findings(&plan.topology, &role).await?;
         if self.json {
-            println!("{}", Value::from_iter(findings.iter().map(json_of)));
+            say::data(format_args!(
+                "{}\n",
+                Value::from_iter(findings.iter().map(json_of))
+            ))?;
         } else {
             for finding in &findings {
                 let Finding {
@@ -46,18 +44,21 @@ impl Doctor {
                     why,
                     mend,
                 } = finding;
-                println!("{}: {what}\n    why: {why}\n    = mend: {mend}", severity.word());
+                say::data(format_args!(
+                    "{}: {what}\n    why: {why}\n    = mend: {mend}\n",
+                    severity.word()
+                ))?;
             }
         }
         let losing = findings
             .iter()
             .filter(|finding| finding.severity == Severity::Loses)
             .count();
-        eprintln!(
+        say::talk(format_args!(
             "{:?}: {}, {losing} of them would lose messages",
             plan.bus,
             count(findings.len(), "finding")
-        );
+        ));
         if losing > 0 {
             return Err(Failure::Told);
         }

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use trunkline_sdk::Fault;
 
-use super::{Failure, Place, load};
+use super::{Failure, Place, load, say};
 use crate::{
     bus::{self, Difference, rabbitmq::Inspector},
     config::{BusAddress, Plan},

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Failure, Scene, json_of};
+use super::{Failure, Scene, json_of, say};
 use crate::{
     bus::{Difference, DifferenceKind},
     cli::count,
@@ -18,20 +18,18 @@ pub(in crate::cli) struct Show {
 }
 
 impl Show {
-    #[expect(
-        clippy::print_stdout,
-        clippy::print_stderr,
-        reason = "stdout is for data, stderr for talk"
-    )]
     pub(super) async fn run(self) -> Result<(), Failure> {
         let plan = self.scene.plan()?;
         let differences = self.scene.differences(&plan).await?;
         if self.json {
-            println!("{}", Value::from_iter(differences.iter().map(json_of)));
+            say::data(format_args!(
+                "{}\n",
+                Value::from_iter(differences.iter().map(json_of))
+            ))?;
         } else {
-            print!("{}", text(&differences));
+            say::data(format_args!("{}", text(&differences)))?;
         }
-        eprintln!("{:?}: {}", plan.bus, summary(&differences));
+        say::talk(format_args!("{:?}: {}", plan.bus, summary(&differences)));
         if differences.is_empty() {
             Ok(())
         } else {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use trunkline_sdk::Fault;
 
-use super::{Failure, Scene};
+use super::{Failure, Scene, say};
 use crate::{
     bus::rabbitmq::{Grant, Password, Role},
     cli::count,
@@ -38,21 +38,16 @@ struct User {
 }
 
 impl Users {
-    #[expect(
-        clippy::print_stdout,
-        clippy::print_stderr,
-        reason = "stdout is for data, stderr for talk"
-    )]
     pub(super) async fn run(self) -> Result<(), Failure> {
         let plan = self.scene.plan()?;
         let broker = self.scene.broker(&plan, "users")?;
         let vhost = broker.vhost();
         if !self.json && !self.apply {
             for role in roles(&plan) {
-                print!(
+                say::data(format_args!(
                     "{}",
                     commands(&role, &role.grant(&self.prefix, &plan.topology), vhost)
-                );
+                ))?;
             }
             return Ok(());
         }
@@ -79,9 +74,9 @@ impl Users {
             );
         }
         if self.json {
-            println!("{}", definitions(&users, vhost)?);
+            say::data(format_args!("{}\n", definitions(&users, vhost)?))?;
         } else {
-            eprintln!(
+            say::talk(format_args!(
                 "setting password and rights in vhost `{vhost}` of {}: {}",
                 count(users.len(), "user"),
                 users
@@ -89,7 +84,7 @@ impl Users {
                     .map(|user| user.grant.user.as_str())
                     .collect::<Vec<_>>()
                     .join(", ")
-            );
+            ));
             for user in &users {
                 broker.grant(&user.grant, user.password.as_ref()).await?;
             }
@@ -102,9 +97,9 @@ impl Users {
             );
             // Beside definitions, which are the data then.
             if self.json {
-                eprintln!("{line}");
+                say::talk(format_args!("{line}"));
             } else {
-                println!("{line}");
+                say::data(format_args!("{line}\n"))?;
             }
         }
         Ok(())
