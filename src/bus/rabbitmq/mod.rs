@@ -21,6 +21,7 @@ mod link;
 mod look;
 mod management;
 mod moving;
+mod orphan;
 mod publisher;
 mod topology;
 mod window;

@@ -21,13 +21,14 @@ use tokio::time::{Instant, sleep, timeout};
 use trunkline_sdk::Fault;
 
 use super::{
-    compare::{self, differences, set_aside_for},
+    compare::differences,
     declare,
     faults::{self, NOT_FOUND},
     inspector::Inspector,
     inventory::{FoundBinding, FoundQueue},
     link::Link,
     management::segment,
+    orphan::{aside, set_aside_for},
     topology::{DEAD, REDELIVER, parked_arguments},
 };
 use crate::{
@@ -98,7 +99,7 @@ impl<'i> Mover<'i> {
     ///
     /// Faults: `Stop` when the queue is no queue of the landscape, or somebody reads it.
     pub async fn recreate(&self, queue: &str, topology: &Topology) -> Result<u64, Fault> {
-        let aside = compare::aside(queue);
+        let aside = aside(queue);
         let inventory = self.inspector.inventory().await?;
         let found = differences(topology, &inventory);
         let of_queue = |kind| {

@@ -11,8 +11,9 @@ use super::{
 use crate::bus::{
     DifferenceKind,
     rabbitmq::{
-        compare::{self, is_ours, json_of},
+        compare::{self, json_of},
         inventory::{FoundExchange, FoundQueue},
+        orphan::is_ours,
         topology::{DEAD, Piece, REDELIVER, pieces},
     },
 };
