@@ -10,7 +10,7 @@ use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
 };
-use trunkline_sdk::Fault;
+use trunkline_sdk::{Fault, System};
 
 use self::{
     systems::Systems,
@@ -19,7 +19,7 @@ use self::{
 use crate::{
     bus::{Bus, embedded::EmbeddedBus, rabbitmq::RabbitBus},
     config::{BusAddress, Feed, FlowPlan, Plan},
-    names::{FlowName, ProcessName},
+    names::{FlowName, ProcessName, SystemName},
     observe::Tally,
     recovery::Patience,
     store::SqliteStore,
@@ -122,6 +122,11 @@ impl Runtime {
     /// The bus.
     pub fn bus(&self) -> &Arc<dyn Bus> {
         &self.bus
+    }
+
+    /// A system, if a flow has opened it.
+    pub fn system(&self, name: &SystemName) -> Option<&dyn System> {
+        self.systems.opened(name)
     }
 
     /// Waits until every flow has ended by itself: when all sources are batches. A landscape with a push source

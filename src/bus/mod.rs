@@ -28,10 +28,6 @@ use crate::{
     recovery::Rung,
 };
 
-/// The most bytes a body may have: RabbitMQ 4 carries no more by default, and refuses it by closing the channel.
-/// What is larger travels by claim check.
-pub const MAX_BODY: usize = 16 << 20;
-
 /// A connection to a bus. All tasks of a process share one.
 #[async_trait]
 pub trait Bus: Send + Sync {

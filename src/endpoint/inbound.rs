@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
 
 use crate::{
-    bus::{Bus, Destination, Hop, Outgoing, StateKey},
+    bus::{Bus, Destination, Hop, Outgoing, StateKey, envelope::MAX_BODY},
     config::{Feed, FlowPlan},
     flow::{Failed, Steps, Verdict, cause, outputs},
     message::{Content, Message, Trace},
@@ -100,8 +100,9 @@ impl Inbound {
         while offered.recv_many(&mut batch, BATCH).await > 0 {
             let mut pending: Vec<Pending> = Vec::with_capacity(batch.len());
             for Offered { record, answer } in batch.drain(..) {
-                // Nobody waits: its sender was told that it is not safe, and sends it again.
-                if answer.is_closed() {
+                // Nobody waits: its sender was told that it is not safe, and sends it again. Not so with a position,
+                // which the next record's would pass over.
+                if answer.is_closed() && record.position.is_none() {
                     continue;
                 }
                 let position = record
@@ -119,7 +120,10 @@ impl Inbound {
                     _ => pending.push(Pending::new(outputs, position, (answer, receipt))),
                 }
             }
-            self.publish(pending).await;
+            if !self.publish(pending).await {
+                // Nothing more is taken: a position behind what was refused would pass over it.
+                return;
+            }
         }
     }
 
@@ -146,7 +150,7 @@ impl Inbound {
             }
             Err(failed) => Err(failed),
         };
-        match outcome {
+        match outcome.and_then(carried) {
             Ok(outputs) => {
                 self.tally.published(&outputs);
                 (outputs, Receipt::Published)
@@ -171,8 +175,9 @@ impl Inbound {
         }
     }
 
-    /// Publishes until the bus has taken all, or nobody waits for the rest any more.
-    async fn publish(&self, mut pending: Vec<Pending>) {
+    /// Publishes until the bus has taken all, or nobody waits for the rest any more. False: the flow is stopping, and
+    /// the bus has not taken all.
+    async fn publish(&self, mut pending: Vec<Pending>) -> bool {
         let mut patience = Patience::new();
         let mut told = false;
         loop {
@@ -195,7 +200,9 @@ impl Inbound {
                             tracing::warn!(flow = %self.flow, error = %error, "not taken by the bus; trying again");
                             told = true;
                         }
-                        if answers.iter().any(|(answer, _)| !answer.is_closed()) {
+                        if refused.hop.state.is_some()
+                            || answers.iter().any(|(answer, _)| !answer.is_closed())
+                        {
                             pending.push(Pending {
                                 hop: refused.hop,
                                 answers,
@@ -204,9 +211,12 @@ impl Inbound {
                     }
                 }
             }
+            if pending.is_empty() {
+                return true;
+            }
             // The senders of what is left hear by their dropped answers that it is not safe.
-            if pending.is_empty() || *self.stopping.borrow() {
-                break;
+            if *self.stopping.borrow() {
+                return false;
             }
             let mut stopping = self.stopping.clone();
             tokio::select! {
@@ -240,6 +250,20 @@ impl Inbound {
         message.facts = record.attributes.into();
         message
     }
+}
+
+/// Refuses what the bus cannot carry, before it is put together with others, whose records it would hold up.
+fn carried(outputs: Vec<Outgoing>) -> Result<Vec<Outgoing>, Failed> {
+    let is_large = |output: &Outgoing| match &output.message.content {
+        Content::Canonical { bytes, .. } => bytes.len() > MAX_BODY,
+        Content::Native(_) => false,
+    };
+    if !outputs.iter().any(is_large) {
+        return Ok(outputs);
+    }
+    let fault = Fault::dead_letter("the message is larger than the 16 MiB that a bus carries")
+        .hint("keep large content elsewhere, and send where it is");
+    Err(Failed { step: "to", fault })
 }
 
 impl Pending {

@@ -9,7 +9,7 @@ use trunkline_sdk::{Fault, Remedy};
 
 use super::{Emitted, Failed, Rule, Steps, Verdict};
 use crate::{
-    bus::{Bus, Cause, Delivery, Destination, Hop, MAX_BODY, Outgoing, Subscription},
+    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription},
     config::{Feed, FlowPlan},
     endpoint::Outbound,
     message::Content,
@@ -40,7 +40,7 @@ pub(crate) struct Flow {
 
 /// Runs a flow that reads a channel, until it is told to stop; then what is under way is finished.
 ///
-/// Faults: the queue cannot be read.
+/// Faults: the queue cannot be read, or no longer.
 pub(crate) async fn run(
     plan: &FlowPlan,
     bus: Arc<dyn Bus>,
@@ -67,7 +67,13 @@ pub(crate) async fn run(
         None => flow.to_channels(&mut subscription).await,
     }
     subscription.close().await;
-    Ok(())
+    if flow.is_stopping() {
+        return Ok(());
+    }
+    Err(Fault::reopen(format!(
+        "the bus has ended the reading of queue `{}`",
+        plan.queue()
+    )))
 }
 
 impl Flow {
@@ -83,7 +89,8 @@ impl Flow {
                 Some(done) = under_way.next() => messages -= done,
                 more = subscription.receive(&mut batch, BATCH), if messages < UNDER_WAY => {
                     if !more {
-                        break;
+                        // What is under way went back when the subscription ended.
+                        return;
                     }
                     let mut hops = Vec::with_capacity(batch.len());
                     for delivery in batch.drain(..) {
@@ -123,7 +130,7 @@ impl Flow {
                     Err(failed) => hops.push(self.failed(delivery, failed.step, &failed.fault)),
                 }
             }
-            hops.extend(sink.write(self, units).await);
+            let hops = sink.write(self, units, hops).await;
             self.complete(hops).await;
         }
     }
@@ -221,14 +228,25 @@ impl Flow {
     }
 
     /// Completes hops, again and again until the bus has taken all of them or the flow is stopping: the outputs
-    /// of a hop keep their ids, so that a repeat is one message to its receiver.
+    /// of a hop keep their ids, so that a repeat is one message to its receiver. What the bus can never carry is
+    /// parked as it came in.
     pub(crate) async fn complete(&self, mut hops: Vec<Hop>) {
         let mut patience = Patience::new();
         let mut told = false;
         while !hops.is_empty() {
             let results = self.bus.complete(std::mem::take(&mut hops)).await;
-            let refused: Vec<_> = results.into_iter().filter_map(Result::err).collect();
-            let Some(first) = refused.first() else { break };
+            let (never, refused): (Vec<_>, Vec<_>) = results
+                .into_iter()
+                .filter_map(Result::err)
+                .partition(|refused| refused.fault.remedy == Remedy::DeadLetter && is_onward(&refused.hop));
+            for Refused { hop, fault } in never {
+                let parked = hop
+                    .inputs
+                    .into_iter()
+                    .map(|input| self.failed(input, "to", &fault));
+                hops.extend(parked);
+            }
+            let Some(first) = refused.first() else { continue };
             if !told {
                 let error = &first.fault;
                 tracing::warn!(flow = %self.name, hops = refused.len(), error = %error, "not taken by the bus; trying again");
@@ -265,29 +283,24 @@ impl Flow {
     }
 }
 
-/// Gives what came out of the steps its destination. What no bus would carry fails here, before it is published.
+/// Whether a hop passes its message on, rather than putting it aside.
+fn is_onward(hop: &Hop) -> bool {
+    let is_channel = |output: &Outgoing| matches!(output.to, Destination::Channel(_));
+    hop.outputs.iter().any(is_channel)
+}
+
+/// Gives what came out of the steps its destination.
 pub(crate) fn outputs(emitted: Vec<Emitted>, target: Option<&ChannelName>) -> Result<Vec<Outgoing>, Failed> {
-    let failed = |what: &str, hint: &str| Failed {
-        step: "to",
-        fault: Fault::dead_letter(what).hint(hint),
-    };
-    let outgoing = |Emitted { message, to }| {
-        if matches!(&message.content, Content::Canonical { bytes, .. } if bytes.len() > MAX_BODY) {
-            return Err(failed(
-                "the message is larger than 16 MiB",
-                "keep what is large elsewhere, and send where it is",
-            ));
-        }
-        let Some(channel) = to.or_else(|| target.cloned()) else {
-            return Err(failed(
-                "no step sent the message anywhere",
-                "end the flow with `to:`",
-            ));
-        };
-        Ok(Outgoing {
+    let outgoing = |Emitted { message, to }| match to.or_else(|| target.cloned()) {
+        Some(channel) => Ok(Outgoing {
             to: Destination::Channel(channel),
             message,
-        })
+        }),
+        None => {
+            let fault =
+                Fault::dead_letter("no step sent the message anywhere").hint("end the flow with `to:`");
+            Err(Failed { step: "to", fault })
+        }
     };
     emitted.into_iter().map(outgoing).collect()
 }

@@ -94,6 +94,11 @@ impl Systems {
         }
     }
 
+    /// The system, if it is open.
+    pub(super) fn opened(&self, name: &SystemName) -> Option<&dyn System> {
+        self.opened.get(name)?.get().map(|system| &**system)
+    }
+
     pub(super) async fn close(&self) {
         for system in self.opened.values().filter_map(OnceCell::get) {
             system.close().await;

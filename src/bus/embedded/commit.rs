@@ -17,7 +17,7 @@ use super::{
     writer::{Completion, Writer},
 };
 use crate::{
-    bus::{Destination, Hop, MAX_BODY, Refused},
+    bus::{Destination, Hop, Refused, envelope::MAX_BODY},
     names::QueueName,
     recovery::Rung,
 };

@@ -10,7 +10,10 @@ use trunkline_sdk::Fault;
 
 use super::topology::route;
 use crate::{
-    bus::{Destination, MAX_BODY, Outgoing, envelope::Envelope},
+    bus::{
+        Destination, Outgoing,
+        envelope::{Envelope, MAX_BODY},
+    },
     message::Content,
 };
 
@@ -43,6 +46,7 @@ pub(super) fn pack(outgoing: &Outgoing) -> Result<Parcel, Fault> {
     };
     let (exchange, routing_key) = route(&outgoing.to, type_name, message.key.as_deref());
     let envelope = Envelope::seal(message, attempt, cause);
+    // RabbitMQ 4.x refuses a larger one by closing the channel, and with it its neighbours.
     if envelope.body.len() > MAX_BODY {
         return Err(Fault::dead_letter("the body is larger than 16 MiB")
             .hint("keep large content elsewhere and send a claim check: where it is"));
