@@ -277,10 +277,12 @@ struct Desk {
 impl Intake for Desk {
     async fn accept(&self, record: Record, patience: Option<Duration>) -> Result<Receipt, Fault> {
         let (answer, answered) = oneshot::channel();
-        let accepted = async {
+        // Unconstrained: a source keeps many of these in one set of futures, polled in its order. One that used up
+        // its turn would be polled behind its successors, and their positions pass over it.
+        let accepted = tokio::task::unconstrained(async {
             self.sender.send(Offered { record, answer }).await.ok()?;
             answered.await.ok()
-        };
+        });
         let receipt = match patience {
             Some(patience) => tokio::time::timeout(patience, accepted).await.unwrap_or(None),
             None => accepted.await,
