@@ -73,10 +73,15 @@ impl Inbound {
         })
     }
 
-    /// Runs the source until it ends or is told to stop. What it sent is safe when this returns.
+    /// Runs the source until it ends or is told to stop. What it sent is safe when this returns. `starting` is
+    /// dropped when the source is at work.
     ///
     /// Faults: the source's own, and those of reading the stored position.
-    pub(crate) async fn run(&self, source: &mut dyn Source) -> Result<(), Fault> {
+    pub(crate) async fn run(
+        &self,
+        source: &mut dyn Source,
+        starting: Option<oneshot::Sender<()>>,
+    ) -> Result<(), Fault> {
         let key = StateKey::position(&self.system, &self.flow);
         let resume = self.bus.state(&key).await?.map(Position);
         let (sender, offered) = mpsc::channel(BATCH);
@@ -85,7 +90,8 @@ impl Inbound {
             stopping: self.stopping.clone(),
         }));
         // When the source returns it drops its outlet, and that ends the intake.
-        let (ended, ()) = tokio::join!(source.run(outlet, resume), self.take_in(offered, &key));
+        let work = source.run(outlet, resume);
+        let (ended, (), ()) = tokio::join!(work, self.take_in(offered, &key), async { drop(starting) });
         ended
     }
 
@@ -124,9 +130,18 @@ impl Inbound {
     /// Takes a record through the steps: what it becomes on the bus, and what its sender hears then.
     async fn steps(&self, record: Record) -> (Vec<Outgoing>, Receipt) {
         self.tally.received(false);
+        let unreadable = record.unreadable.clone();
         let message = self.message(record);
         let original = message.clone();
-        let outcome = match self.steps.apply(message).await {
+        let applied = match unreadable {
+            None => self.steps.apply(message).await,
+            Some(what) => {
+                let fault =
+                    Fault::dead_letter(what).hint("mend it where it comes from, and have it sent again");
+                Err(Failed { step: "read", fault })
+            }
+        };
+        let outcome = match applied {
             Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref()),
             Ok(Verdict::Filtered(rule)) => {
                 let receipt = Receipt::Filtered(rule.to_string());

@@ -41,14 +41,8 @@ fn is_json(content_type: &str) -> bool {
 }
 
 fn unreadable(content_type: &str) -> Fault {
-    match content_type {
-        media_type::CSV => Fault::dead_letter("the row is not as the file's header says")
-            .hint("see the row in the parked message"),
-        media_type::BYTES => Fault::dead_letter("the record is too long, or of no known format")
-            .hint("see the record in the parked message"),
-        _ => Fault::dead_letter(format!("a record of type `{content_type}` cannot be read"))
-            .hint("records are read as JSON, JSON lines or CSV"),
-    }
+    Fault::dead_letter(format!("a record of type `{content_type}` cannot be read"))
+        .hint("records are read as JSON, JSON lines or CSV")
 }
 
 /// The attributes of a message under the names of expressions.

@@ -22,8 +22,9 @@ use crate::{
 const PREFETCH: u16 = 512;
 /// Messages it takes at once.
 const BATCH: usize = 128;
-/// Batches whose hops are on their way at once: enough to keep the bus busy while the next is worked on.
-const IN_FLIGHT: usize = 4;
+/// Messages that are on their way to channels at once: enough to keep the bus busy while the next are worked on,
+/// however few come at a time.
+const UNDER_WAY: usize = 512;
 
 /// One running flow that reads a channel.
 pub(crate) struct Flow {
@@ -79,13 +80,14 @@ impl Flow {
     /// Towards channels: several batches are on their way at once.
     async fn to_channels(&self, subscription: &mut Subscription) {
         let mut under_way = FuturesUnordered::new();
+        let mut messages = 0;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
                 biased;
                 () = self.stopping() => break,
-                Some(()) = under_way.next() => {}
-                more = subscription.receive(&mut batch, BATCH), if under_way.len() < IN_FLIGHT => {
+                Some(done) = under_way.next() => messages -= done,
+                more = subscription.receive(&mut batch, BATCH), if messages < UNDER_WAY => {
                     if !more {
                         // What is under way went back when the subscription ended.
                         return;
@@ -94,7 +96,12 @@ impl Flow {
                     for delivery in batch.drain(..) {
                         hops.push(self.hop(delivery).await);
                     }
-                    under_way.push(self.complete(hops));
+                    let taken = hops.len();
+                    messages += taken;
+                    under_way.push(async move {
+                        self.complete(hops).await;
+                        taken
+                    });
                 }
             }
         }

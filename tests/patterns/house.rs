@@ -203,7 +203,7 @@ impl<S: Subject> House<S> {
     /// Where the webhook listens, once its flow reads from the path.
     pub(crate) async fn address(&self) -> String {
         let runtime = self.runtime.as_ref().expect("it is running");
-        let shop = runtime.opened(&system("shop")).expect("a flow reads from it");
+        let shop = runtime.system(&system("shop")).expect("a flow reads from it");
         let told = shop.test().await.expect("it listens");
         let (_, rest) = told.split_once("http://").expect("it tells where");
         let address = rest.split(',').next().expect("a split has a first part");
@@ -276,9 +276,8 @@ fn plan(home: &Path, flows: &[&str], variables: &[(&str, &str)]) -> Plan {
         .collect();
     let files = names.iter().map(String::as_str).zip(flows.iter().copied());
     let files = Files::of(files.chain([("trunkline.yaml", LANDSCAPE)]));
-    let (landscape, problems) = Landscape::of(home.to_owned(), files, &Variables::new(&lookup), Vec::new());
-    let told = |problems: &[_]| config::report(&landscape.files, problems);
-    assert!(problems.is_empty(), "{}", told(&problems));
+    let landscape = Landscape::of(home.to_owned(), files, &Variables::new(&lookup), Vec::new());
+    let told = |problems: &[_]| config::report(&landscape, problems);
     let mut plan = config::check(&landscape, trunkline_proto::descriptor_pool())
         .unwrap_or_else(|problems| panic!("{}", told(&problems)));
     let read = ["orders", "first", "second", "third", "moves"];

@@ -194,15 +194,16 @@ impl Taker<'_> {
     /// Adds a record, and hands over what is enough; false when nobody takes it.
     fn take<T>(&mut self, framed: Framed<T>, body: impl FnOnce(T) -> Body) -> bool {
         let Reader { name, file, .. } = self.reader;
-        let mut attributes = vec![
+        let attributes = vec![
             ("file.name".to_owned(), name.clone()),
             ("file.record".to_owned(), framed.number.to_string()),
             ("file.line".to_owned(), framed.line.to_string()),
         ];
+        let mut unreadable = None;
         let body = match framed.content {
             Ok(content) => body(content),
             Err(unframed) => {
-                attributes.push(("file.fault".to_owned(), unframed.why.to_string()));
+                unreadable = Some(unframed.why.to_string());
                 // Of a record that was cut nobody should try to read the half.
                 let content_type = match file.format {
                     _ if unframed.is_cut => media_type::BYTES,
@@ -225,6 +226,7 @@ impl Taker<'_> {
             subject: Some(format!("{name}#{}", framed.number)),
             attributes,
             body,
+            unreadable,
             position: Some(place.position()),
         };
         let length = framed.next.offset.saturating_sub(self.from);

@@ -231,12 +231,7 @@ async fn what_cannot_be_framed_is_sent_raw_with_its_fault_and_the_rest_goes_on()
     // then
     let told: Vec<_> = records
         .iter()
-        .map(|record| {
-            (
-                body(record),
-                attribute(record, "file.fault").unwrap_or_default().to_owned(),
-            )
-        })
+        .map(|record| (body(record), record.unreadable.clone().unwrap_or_default()))
         .collect();
     let expected = [
         (r#"value {"id":"1","name":"Ann"}"#, ""),

@@ -29,7 +29,7 @@ impl Outlet {
 
     /// Puts a record on the bus, and waits as long as that takes: for sources that can wait (files, tables).
     /// Calls that overlap are confirmed together, so keep some hundreds in flight; records with a position
-    /// must be sent in the source's order.
+    /// must be sent in the source's order, which is the order in which the calls are first polled.
     ///
     /// Faults: only when Trunkline is stopping; the record then is not safe.
     pub async fn send(&self, record: Record) -> Result<Receipt, Fault> {
@@ -39,7 +39,8 @@ impl Outlet {
     /// As [`Outlet::send`], for sources with a caller at the other end who will not wait (webhooks).
     ///
     /// Faults: [`crate::Remedy::Wait`] when the bus did not confirm within `patience`: the record may or may not
-    /// be on the bus, so have the caller send it again, under the same id.
+    /// be on the bus, so have the caller send it again, under the same id. So it is when the call is dropped
+    /// because the caller has hung up.
     pub async fn offer(&self, record: Record, patience: Duration) -> Result<Receipt, Fault> {
         self.0.accept(record, Some(patience)).await
     }

@@ -22,6 +22,9 @@ pub struct Record {
     pub attributes: Vec<(String, String)>,
     /// The record itself, undecoded where it came as bytes.
     pub body: Body,
+    /// Why these bytes are no record (a line that is too long, a row that is not as its header says), in the words
+    /// of a [`Fault`]. No mapping sees it: it is parked as it came, with this as its cause.
+    pub unreadable: Option<String>,
     /// Where to go on after this record; `None` where the source cannot go back (a webhook).
     pub position: Option<Position>,
 }
@@ -36,6 +39,7 @@ impl Record {
             subject: None,
             attributes: Vec::new(),
             body,
+            unreadable: None,
             position: None,
         }
     }

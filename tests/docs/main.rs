@@ -1,0 +1,229 @@
+//! The README is tested: every block in it is marked with what proves it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod block;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use block::{Block, blocks};
+use support::{
+    process::{Process, output, program},
+    services::{Broker, Postgres},
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A copy of the examples in a folder of the test's own, and the address where the shop of this test listens.
+struct Copy {
+    folder: TempDir,
+    address: String,
+}
+
+impl Copy {
+    fn new() -> Self {
+        let folder = TempDir::new().expect("there is a place for temporary files");
+        let status = std::process::Command::new("cp")
+            .arg("-r")
+            .arg(root().join("examples"))
+            .arg(folder.path())
+            .status()
+            .expect("`cp` is there");
+        assert!(status.success());
+        // What somebody's own run of the example has left there.
+        let _ = fs::remove_dir_all(folder.path().join("examples/shop/data"));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        Self { folder, address }
+    }
+
+    fn shop(&self) -> PathBuf {
+        self.folder.path().join("examples/shop")
+    }
+
+    /// A shell in the copy, with `trunkline` on its path.
+    fn shell(&self, script: &str) -> Command {
+        let bin = self.folder.path().join("bin");
+        fs::create_dir_all(&bin).expect("the test may write there");
+        let link = bin.join("trunkline");
+        if !link.exists() {
+            std::os::unix::fs::symlink(program(), link).expect("the test may write there");
+        }
+        let path = format!(
+            "{}:{}",
+            bin.display(),
+            std::env::var("PATH").expect("there is a path")
+        );
+        let mut command = Command::new("bash");
+        command
+            .args(["-euc", script])
+            .current_dir(self.folder.path())
+            .env("PATH", path)
+            .env("SHOP_LISTEN", &self.address)
+            .kill_on_drop(true);
+        command
+    }
+}
+
+#[test]
+fn every_block_of_the_readme_says_what_proves_it() {
+    for block in blocks() {
+        let known = ["part of ", "interop ", "demo", "this is it", "check with ", "run"];
+        assert!(
+            known.iter().any(|known| block.mark.starts_with(known)),
+            "who tests this?\n{}",
+            block.text
+        );
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_file_stands_in_it() {
+    for Block { mark, text } in blocks() {
+        let Some(file) = mark.strip_prefix("part of ") else {
+            continue;
+        };
+        let whole = fs::read_to_string(root().join(file)).expect("the file is there");
+        let mut lines = whole.lines();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            assert!(
+                lines.any(|other| other == line),
+                "{file} has no line (any more, or not there)\n{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_test_command_is_there() {
+    let Block { text, .. } = block::marked("this is it");
+    assert!(root().join(text.trim()).is_file());
+}
+
+#[tokio::test]
+async fn the_demo_runs_and_its_numbers_add_up() {
+    let Block { text, .. } = block::marked("demo");
+    let arguments = text
+        .trim()
+        .strip_prefix("cargo run --release -- ")
+        .expect("it is how one runs it");
+    let (code, told, talk) = output(&[arguments], &[]).await;
+    assert_eq!(code, Some(0), "{told}{talk}");
+    assert!(told.contains("exactly right"), "{told}");
+}
+
+#[tokio::test]
+async fn check_says_what_the_readme_says() {
+    // given the example with the README's mistake
+    let Block { mark, text } = blocks()
+        .into_iter()
+        .find(|block| block.mark.starts_with("check with "))
+        .expect("the README shows one");
+    let words: Vec<_> = mark.split_whitespace().collect();
+    let ["check", "with", right, "spelt", wrong, "in", file] = words[..] else {
+        panic!("{mark}")
+    };
+    let copy = Copy::new();
+    let path = copy.shop().join(file);
+    let flow = fs::read_to_string(&path).expect("the file is there");
+    fs::write(&path, flow.replace(&format!(":{right}"), &format!(":{wrong}")))
+        .expect("the test may write there");
+    // when
+    let (code, _, talk) = output(&["check", copy.shop().to_str().expect("the path is text")], &[]).await;
+    // then
+    assert_eq!(code, Some(1));
+    assert!(talk.contains(text.trim()), "{talk}");
+}
+
+#[tokio::test]
+async fn the_example_runs_takes_an_order_and_shows_what_is_parked() {
+    let run: Vec<_> = blocks().into_iter().filter(|block| block.mark == "run").collect();
+    let [start, order] = &run[..] else {
+        panic!("the README starts the example, and sends an order")
+    };
+    // given
+    let copy = Copy::new();
+    let arguments = start
+        .text
+        .trim()
+        .strip_prefix("trunkline run ")
+        .expect("it is how one runs it");
+    let landscape = copy.folder.path().join(arguments);
+    let shop = Process::run(&landscape, None, &[("SHOP_LISTEN", &copy.address)]).await;
+    // when
+    let script = order.text.replace("127.0.0.1:8080", &copy.address);
+    let sent = copy.shell(&script).output().await.expect("bash is there");
+    // then
+    assert!(
+        sent.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&sent.stdout),
+        String::from_utf8_lossy(&sent.stderr)
+    );
+    assert!(shop.terminate().await.success());
+    let Block { text, .. } = block::marked("run when it has ended");
+    let parked = copy.shell(&text).output().await.expect("bash is there");
+    assert!(parked.status.success());
+    assert!(String::from_utf8_lossy(&parked.stderr).contains("0 messages parked"));
+}
+
+#[tokio::test]
+async fn the_example_runs_as_two_processes_on_rabbitmq() {
+    // given
+    let vhost = Broker::shared().fresh_vhost().await;
+    let database = Postgres::fresh_database().await;
+    let (erp, connection) = tokio_postgres::connect(database.url(), tokio_postgres::NoTls)
+        .await
+        .expect("it is there");
+    tokio::spawn(connection);
+    erp.batch_execute(include_str!("../../examples/shop/erp.sql"))
+        .await
+        .expect("it is everyone's SQL");
+    let copy = Copy::new();
+    // when
+    let Block { text, .. } = block::marked("run on RabbitMQ");
+    let script = text
+        .replace("amqp://guest:guest@127.0.0.1:5672", vhost.amqp())
+        .replace("postgres://erp:secret@127.0.0.1/erp", database.url());
+    let script = format!("trap 'kill $(jobs -p)' TERM\n{script}wait; wait");
+    let mut shell = copy
+        .shell(&script)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("bash is there");
+    let mut talk = BufReader::new(shell.stderr.take().expect("stderr is piped")).lines();
+    // then both are at work
+    let mut ready = 0;
+    let mut said = String::new();
+    while ready < 2 {
+        let line = talk.next_line().await.expect("stderr can be read");
+        let line = line.unwrap_or_else(|| panic!("it ended, saying\n{said}"));
+        ready += usize::from(line.contains("ready: "));
+        said.push_str(&line);
+        said.push('\n');
+    }
+    let id = shell.id().expect("it is running").to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .await
+            .expect("`kill` is there")
+            .success()
+    );
+    let goodbye = async { while let Ok(Some(_)) = talk.next_line().await {} };
+    let (ended, ()) = tokio::join!(shell.wait(), goodbye);
+    ended.expect("it ends");
+}
