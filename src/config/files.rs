@@ -10,8 +10,11 @@ use std::{
 
 use trunkline_sdk::{Fault, Place, Problem};
 
-/// No file that a person writes is larger.
+/// No mapping that a person writes is larger, nor a table that they keep.
 const MAX_SIZE: u64 = 4 << 20;
+
+/// Nor a file of YAML; and the parser's time grows with the square of what stands on a line.
+const MAX_YAML: u64 = 256 << 10;
 
 /// The texts of a landscape by their path relative to its folder, with `/` between the parts.
 #[derive(Debug, Clone, Default)]
@@ -135,10 +138,18 @@ fn read(path: &Path) -> Result<String, Unread> {
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(cannot)?;
-    file.take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > MAX_SIZE {
+    let is_yaml = path
+        .extension()
+        .is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let (most, shown) = if is_yaml {
+        (MAX_YAML, "256 KiB")
+    } else {
+        (MAX_SIZE, "4 MiB")
+    };
+    file.take(most + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > most {
         let hint = "no file of a landscape needs so much: records and data belong elsewhere";
-        return Err(unread(1, "this file is larger than 4 MiB".to_owned(), hint));
+        return Err(unread(1, format!("this file is larger than {shown}"), hint));
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];

@@ -14,7 +14,7 @@ use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
 use crate::{
     bus::{Bus, Destination, Hop, Outgoing, StateKey, envelope::MAX_BODY},
     config::{Feed, FlowPlan},
-    flow::{Failed, Steps, Verdict, cause, outputs},
+    flow::{Failed, Steps, Verdict, cause, onward, outputs, tell_refused},
     message::{Content, Message, Trace},
     names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
     observe::Tally,
@@ -151,10 +151,7 @@ impl Inbound {
             Err(failed) => Err(failed),
         };
         match outcome.and_then(carried) {
-            Ok(outputs) => {
-                self.tally.published(&outputs);
-                (outputs, Receipt::Published)
-            }
+            Ok(outputs) => (outputs, Receipt::Published),
             Err(failed) => {
                 tracing::debug!(flow = %self.flow, message_id = %original.id, error = %failed.fault, "parked");
                 let cause = cause(&self.flow, failed.step, &failed.fault);
@@ -186,9 +183,12 @@ impl Inbound {
                 .map(|pending| (pending.hop, pending.answers))
                 .unzip();
             pending = Vec::new();
-            for (result, answers) in self.bus.complete(hops).await.into_iter().zip(answers) {
+            let onward: Vec<_> = hops.iter().map(onward).collect();
+            let results = self.bus.complete(hops).await.into_iter().zip(onward);
+            for ((result, onward), answers) in results.zip(answers) {
                 match result {
                     Ok(()) => {
+                        self.tally.published(onward);
                         for (answer, receipt) in answers {
                             // Closed: its sender gave up in the meantime, and will send it again.
                             let _ = answer.send(receipt);
@@ -196,8 +196,7 @@ impl Inbound {
                     }
                     Err(refused) => {
                         if !told {
-                            let error = &refused.fault;
-                            tracing::warn!(flow = %self.flow, error = %error, "not taken by the bus; trying again");
+                            tell_refused(&self.flow, 1, &refused.fault);
                             told = true;
                         }
                         if refused.hop.state.is_some()
@@ -293,10 +292,12 @@ struct Desk {
 impl Intake for Desk {
     async fn accept(&self, record: Record, patience: Option<Duration>) -> Result<Receipt, Fault> {
         let (answer, answered) = oneshot::channel();
-        let accepted = async {
+        // Unconstrained: a source keeps many of these in one set of futures, polled in its order. One that used up
+        // its turn would be polled behind its successors, and their positions pass over it.
+        let accepted = tokio::task::unconstrained(async {
             self.sender.send(Offered { record, answer }).await.ok()?;
             answered.await.ok()
-        };
+        });
         let receipt = match patience {
             Some(patience) => tokio::time::timeout(patience, accepted).await.unwrap_or(None),
             None => accepted.await,

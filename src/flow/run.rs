@@ -143,10 +143,7 @@ impl Flow {
             Err(failed) => Err(failed),
         };
         match outcome {
-            Ok(outputs) => {
-                self.tally.published(&outputs);
-                Hop::of(delivery, outputs)
-            }
+            Ok(outputs) => Hop::of(delivery, outputs),
             Err(failed) => self.failed(delivery, failed.step, &failed.fault),
         }
     }
@@ -234,22 +231,22 @@ impl Flow {
         let mut patience = Patience::new();
         let mut told = false;
         while !hops.is_empty() {
+            let onward: Vec<_> = hops.iter().map(onward).collect();
             let results = self.bus.complete(std::mem::take(&mut hops)).await;
-            let (never, refused): (Vec<_>, Vec<_>) = results
-                .into_iter()
-                .filter_map(Result::err)
-                .partition(|refused| refused.fault.remedy == Remedy::DeadLetter && is_onward(&refused.hop));
-            for Refused { hop, fault } in never {
-                let parked = hop
-                    .inputs
-                    .into_iter()
-                    .map(|input| self.failed(input, "to", &fault));
-                hops.extend(parked);
+            let mut refused = Vec::new();
+            for (result, onward) in results.into_iter().zip(onward) {
+                match result {
+                    Ok(()) => self.tally.published(onward),
+                    Err(Refused { hop, fault }) if fault.remedy == Remedy::DeadLetter && onward > 0 => {
+                        let inputs = hop.inputs.into_iter();
+                        hops.extend(inputs.map(|input| self.failed(input, "to", &fault)));
+                    }
+                    Err(again) => refused.push(again),
+                }
             }
             let Some(first) = refused.first() else { continue };
             if !told {
-                let error = &first.fault;
-                tracing::warn!(flow = %self.name, hops = refused.len(), error = %error, "not taken by the bus; trying again");
+                tell_refused(&self.name, refused.len(), &first.fault);
                 told = true;
             }
             hops.extend(refused.into_iter().map(|refused| refused.hop));
@@ -283,10 +280,19 @@ impl Flow {
     }
 }
 
-/// Whether a hop passes its message on, rather than putting it aside.
-fn is_onward(hop: &Hop) -> bool {
-    let is_channel = |output: &Outgoing| matches!(output.to, Destination::Channel(_));
-    hop.outputs.iter().any(is_channel)
+/// How many messages a hop passes on, rather than puts aside.
+pub(crate) fn onward(hop: &Hop) -> usize {
+    let is_channel = |output: &&Outgoing| matches!(output.to, Destination::Channel(_));
+    hop.outputs.iter().filter(is_channel).count()
+}
+
+/// Tells, once per outage, that the bus does not take what a flow has.
+pub(crate) fn tell_refused(flow: &FlowName, hops: usize, fault: &Fault) {
+    if fault.remedy == Remedy::Stop {
+        tracing::error!(%flow, hops, error = %fault, "not taken by the bus until a person has acted; trying again");
+    } else {
+        tracing::warn!(%flow, hops, error = %fault, "not taken by the bus; trying again");
+    }
 }
 
 /// Gives what came out of the steps its destination.

@@ -122,7 +122,7 @@ impl Task {
 }
 
 fn broken() -> Fault {
-    Fault::stop("the flow broke; this is our mistake").hint("please report it with what was said before")
+    Fault::reopen("the flow broke; this is our mistake").hint("please report it with what was said before")
 }
 
 /// Whether it may pass by itself.

@@ -120,6 +120,27 @@ pub(crate) async fn a_message_that_has_expired_is_filtered<S: Subject>() {
     house.end().await;
 }
 
+pub(crate) async fn only_what_is_confirmed_counts_as_published<S: Subject>() {
+    // given a bus that does not confirm yet
+    let mut house = House::<S>::built(&[PASS], &[]).await;
+    let gate = Gate::before(&house.bus, Way::Shut);
+    house.run_behind(gate.clone()).await;
+    // when
+    house.publish("orders", [paid("1")]).await;
+    gate.somebody_waits().await;
+    // then
+    assert_eq!(house.counts("pass").published, 0);
+    assert_eq!(house.depth("pass").await.unsettled, 1);
+    // when it confirms, be it at the second time
+    gate.turn(Way::RefusingOnce);
+    // then
+    assert_eq!(house.take("first", 1).await, [paid("1")]);
+    house.settled("pass").await;
+    house.until_counts("pass", |counts| counts.published == 1).await;
+    house.nothing_in("first").await;
+    house.end().await;
+}
+
 pub(crate) async fn a_stop_under_load_loses_nothing_and_repeats_nothing<S: Subject>() {
     // given
     let mut house = House::<S>::built(&[PASS], &[]).await;

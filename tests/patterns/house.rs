@@ -26,6 +26,9 @@ use crate::{
     subject::Subject,
 };
 
+/// How long something may take that goes by way of a server which is started or recovers, on a busy machine.
+const LONGEST: Duration = Duration::from_secs(90);
+
 const LANDSCAPE: &str = r#"
 systems:
   shop:  { webhook: { listen: 127.0.0.1:0, verify: { none: true }, patience: "${PATIENCE:-20s}" } }
@@ -254,12 +257,12 @@ pub(crate) fn system(name: &str) -> SystemName {
 
 /// Looks again and again until there is something. Counters and databases tell nobody when they change.
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + LONGEST;
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {LONGEST:?}: {what}");
         sleep(Duration::from_millis(10)).await;
     }
 }

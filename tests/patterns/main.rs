@@ -69,6 +69,7 @@ macro_rules! sentences {
             delivery::a_message_of_another_type_is_parked_and_says_how_to_mend_it,
             delivery::what_is_no_protobuf_is_parked_and_the_flow_goes_on,
             delivery::a_message_that_has_expired_is_filtered,
+            delivery::only_what_is_confirmed_counts_as_published,
             delivery::a_stop_under_load_loses_nothing_and_repeats_nothing,
             delivery::what_is_stopped_under_load_is_applied_once,
             delivery::what_crashes_under_load_is_applied_once,
