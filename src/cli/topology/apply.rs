@@ -101,7 +101,8 @@ impl Apply {
         };
         mover.close().await;
         if let Some(moved) = changed? {
-            say::talk(format_args!("{moved} messages moved"));
+            let plural = if moved == 1 { "" } else { "s" };
+            say::talk(format_args!("{moved} message{plural} moved"));
         }
         Ok(())
     }
