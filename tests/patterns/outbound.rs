@@ -103,7 +103,8 @@ pub(crate) async fn while_its_system_is_away_a_message_waits_in_place_and_that_i
     // when it goes away again, and messages come
     server.kill().await;
     house.publish("orders", [paid("2"), paid("3")]).await;
-    house.until_counts("book", |counts| counts.received == 3).await;
+    // One batch is in its hands, of one message or of both.
+    house.until_counts("book", |counts| counts.received > 1).await;
     server.start().await;
     // then they were waiting where they were, though the flow tries but twice
     house.until_counts("book", |counts| counts.delivered == 3).await;
