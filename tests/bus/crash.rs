@@ -28,6 +28,14 @@ const ADDRESS: &str = "TRUNKLINE_BUS_SUITE_ADDRESS";
 const WORK: &str = "TRUNKLINE_BUS_SUITE_WORK";
 /// The work of forwarding; any other word is a round of publishing.
 const FORWARD: &str = "forward";
+/// The work of settling one by one, until a message comes that kills; ends by itself when all is done.
+const SUFFER: &str = "suffer";
+/// The id of the message that kills.
+const POISON: &str = "poison";
+/// How often it may.
+const LIVES: usize = 20;
+/// What stands before the number of messages that a dying child has in its hands.
+const HOLDING: &str = "holding ";
 /// What stands before an id in the child's output, among what the test program writes.
 const CONFIRMED: &str = "confirmed ";
 
@@ -74,6 +82,38 @@ pub(crate) async fn a_process_killed_while_forwarding_loses_nothing<S: Subject>(
     bus.close().await;
 }
 
+pub(crate) async fn a_message_that_kills_its_process_runs_alone_and_is_parked<S: Subject>() {
+    // given
+    let (place, bus) = opened::<S>().await;
+    let mut messages = orders("m", 100);
+    messages.insert(30, order(POISON));
+    publish(&*bus, "orders", messages).await;
+    bus.close().await;
+    drop(bus);
+    // when: it is started again and again
+    let mut deaths = Vec::new();
+    for _ in 0..LIVES {
+        let Some(holding) = last_words(start::<S>(&place, SUFFER)) else {
+            break;
+        };
+        deaths.push(holding);
+    }
+    // then: it fell among others at first, alone at last
+    assert_eq!(deaths.len(), 6, "{deaths:?}");
+    assert!(deaths[0] > 1, "{deaths:?}");
+    assert_eq!(deaths[5], 1, "{deaths:?}");
+    // then: it is parked, and nothing else is
+    let bus = place.open().await;
+    let parked = bus.parked(&billing(), 10).await.expect("they can be read");
+    assert_eq!(parked.len(), 1);
+    assert_eq!(parked[0].message, order(POISON));
+    let cause = parked[0].cause.as_ref().expect("it says why");
+    assert!(cause.what.contains("the process died 6 times"), "{}", cause.what);
+    assert_eq!(cause.flow.as_str(), "billing");
+    assert_eq!(parked[0].attempt, 1, "a kill is no attempt");
+    bus.close().await;
+}
+
 /// What the child does.
 pub(crate) async fn child<S: Subject>() {
     let address = std::env::var(ADDRESS).expect("only the crash sentences start this");
@@ -81,6 +121,7 @@ pub(crate) async fn child<S: Subject>() {
     bus.declare(&landscape()).await.expect("it is as it was");
     match std::env::var(WORK).expect("they say what to do").as_str() {
         FORWARD => forward_for_ever(&*bus).await,
+        SUFFER => suffer(&*bus).await,
         round => publish_for_ever(&*bus, round).await,
     }
 }
@@ -117,6 +158,28 @@ async fn forward_for_ever(bus: &dyn Bus) {
             .collect();
         write_confirmed(names.into_iter().zip(bus.complete(hops).await));
     }
+}
+
+async fn suffer(bus: &dyn Bus) {
+    let mut subscription = subscribe(bus, &billing(), 20).await;
+    let mut batch = Vec::new();
+    while !bus.depth(&billing()).await.expect("it is there").is_drained() {
+        // Without an end it would wait for what is parked by now; the counters tell, and they may lag behind.
+        let moment = Duration::from_millis(100);
+        let _nothing_came = timeout(moment, subscription.receive(&mut batch, 20)).await;
+        if batch
+            .iter()
+            .any(|delivery| delivery.message.id.as_str() == POISON)
+        {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{HOLDING}{}", batch.len()).expect("the parent reads");
+            out.flush().expect("the parent reads");
+            std::process::abort();
+        }
+        settle(bus, batch.drain(..).take(5).collect()).await;
+    }
+    subscription.close().await;
+    bus.close().await;
 }
 
 fn forwarded(id: &str) -> String {
@@ -169,6 +232,18 @@ fn kill_after(mut child: Child, lines: usize) -> BTreeSet<String> {
     let status = child.wait().expect("it has ended");
     assert!(!alive, "the child ended by itself: {status}");
     confirmed
+}
+
+/// How many messages a child held when a message killed it; `None`: it ended by itself, with all done.
+fn last_words(mut child: Child) -> Option<usize> {
+    let out = BufReader::new(child.stdout.take().expect("its output is piped"));
+    let holding = out
+        .lines()
+        .map(|line| line.expect("the pipe is read"))
+        .find_map(|line| Some(line.split_once(HOLDING)?.1.parse().expect("a number")));
+    let status = child.wait().expect("it has ended");
+    assert_eq!(status.success(), holding.is_none(), "it fell over something else");
+    holding
 }
 
 /// Everything a queue holds.

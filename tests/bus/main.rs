@@ -23,7 +23,7 @@ mod support;
 
 /// Makes a test of every sentence, for one engine.
 macro_rules! contract {
-    ($engine:ident, $subject:ty) => {
+    ($engine:ident, $subject:ty $(; and $($more:ident::$one:ident),*)?) => {
         contract! { $engine, $subject;
             declare::declaring_twice_changes_nothing,
             declare::a_queue_that_exists_otherwise_is_refused,
@@ -62,6 +62,7 @@ macro_rules! contract {
             state::a_refused_hop_stores_no_state,
             crash::what_a_killed_process_had_confirmed_is_there,
             crash::a_process_killed_while_forwarding_loses_nothing,
+            $($($more::$one,)*)?
         }
     };
     ($engine:ident, $subject:ty; $($file:ident::$sentence:ident,)*) => {
@@ -83,5 +84,5 @@ macro_rules! contract {
     };
 }
 
-contract!(embedded, crate::subject::Embedded);
+contract!(embedded, crate::subject::Embedded; and crash::a_message_that_kills_its_process_runs_alone_and_is_parked);
 contract!(rabbitmq, crate::rabbit::Rabbit);

@@ -13,7 +13,7 @@ use super::{
     desk::{Change, Tally, undeclared},
     door::Prepared,
     row::Sealed,
-    store,
+    store, suspects,
     writer::{Completion, Writer},
 };
 use crate::{
@@ -50,28 +50,41 @@ struct Written {
 impl Writer {
     /// Makes the hops durable and answers for each; moves what is due.
     pub(super) fn commit(&mut self, completions: Vec<Completion>) {
-        let plans: Vec<Vec<Result<Plan, Fault>>> = completions
+        if !completions.is_empty() {
+            self.disk.look();
+        }
+        let mut plans: Vec<Vec<Result<Plan, Fault>>> = completions
             .iter()
             .map(|(hops, _)| hops.iter().map(|prepared| self.plan(prepared)).collect())
             .collect();
-        let planned = || {
-            completions
-                .iter()
-                .zip(&plans)
-                .flat_map(|((hops, _), plans)| hops.iter().zip(plans))
-                .filter_map(|(prepared, plan)| Some((prepared, plan.as_ref().ok()?)))
-        };
-        let own = self.due.is_some_and(|due| due <= self.clock.now()) || !self.raises.is_empty();
-        let failed = if self.desk.has_ended() || (planned().next().is_none() && !own) {
+        let own = self.due.is_some_and(|due| due <= self.clock.now()) || self.has_own();
+        let failed = if self.desk.has_ended() || (planned(&completions, &plans).next().is_none() && !own) {
             None
         } else {
-            match self.write(planned()) {
+            let mut written = self.write(planned(&completions, &plans));
+            if written.as_ref().is_err_and(store::is_full) && self.make_room() {
+                // On the reserve, without what would only take more of it.
+                for ((hops, _), plans) in completions.iter().zip(&mut plans) {
+                    for (prepared, plan) in hops.iter().zip(plans) {
+                        if let (Ok(_), Some(fault)) = (&plan, self.disk.refusal(&prepared.hop)) {
+                            *plan = Err(fault);
+                        }
+                    }
+                }
+                written = self.write(planned(&completions, &plans));
+            }
+            match written {
                 Ok(written) => {
-                    let settled: Vec<u64> = planned().flat_map(|(prepared, _)| tags(&prepared.hop)).collect();
+                    let settled: Vec<u64> = planned(&completions, &plans)
+                        .flat_map(|(prepared, _)| tags(&prepared.hop))
+                        .collect();
                     self.due = written.due;
                     self.raises.clear();
                     self.failed = false;
                     self.desk.committed(&settled, &written.changes, &written.tallies);
+                    if let Some(id) = self.alone.take() {
+                        self.desk.marked(id);
+                    }
                     None
                 }
                 Err(error) => Some(self.failure(error)),
@@ -96,10 +109,20 @@ impl Writer {
         }
     }
 
+    /// On a full disk: gives up the reserve, and has the log cleared. False if neither helps.
+    fn make_room(&mut self) -> bool {
+        let released = self.disk.release();
+        let tidied = self.store.tidy();
+        released || tidied.is_ok()
+    }
+
     /// Finds where the rows of a hop are and go, or what is wrong with it.
     fn plan(&self, prepared: &Prepared) -> Result<Plan, Fault> {
         if self.desk.has_ended() {
             return Err(self.desk.ended());
+        }
+        if let Some(fault) = self.disk.refusal(&prepared.hop) {
+            return Err(fault);
         }
         let inputs = self.desk.leased(&tags(&prepared.hop)).ok_or_else(|| {
             Fault::reopen("a delivery is settled that went back to its queue when its subscription ended")
@@ -217,6 +240,9 @@ impl Writer {
                     .execute(params![key.as_str(), &value[..]])?;
             }
         }
+        if let Some(id) = self.alone {
+            suspects::mark(connection, id)?;
+        }
         let now = self.clock.now();
         if written.due.is_some_and(|due| due <= now) {
             written.due = promote(connection, now, &mut next, &mut written.changes)?;
@@ -252,6 +278,18 @@ impl Writer {
         }
         fault
     }
+}
+
+/// The hops that can be done.
+fn planned<'a>(
+    completions: &'a [Completion],
+    plans: &'a [Vec<Result<Plan, Fault>>],
+) -> impl Iterator<Item = (&'a Prepared, &'a Plan)> {
+    completions
+        .iter()
+        .zip(plans)
+        .flat_map(|((hops, _), plans)| hops.iter().zip(plans))
+        .filter_map(|(prepared, plan)| Some((prepared, plan.as_ref().ok()?)))
 }
 
 /// Moves what is due to the end of its queue; gives the next due time.

@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use trunkline_sdk::Fault;
 
 use super::{
-    lines::{Lease, Line, State, Subscriber, Work},
-    store::{Counts, StoredQueue},
+    lines::{Alone, Lease, Line, State, Step, Subscriber, Work},
+    store::{self, Counts, StoredQueue},
 };
 use crate::{
     bus::{Delivery, Depth, Receipt, Settle, envelope::Opened},
@@ -55,13 +55,20 @@ pub(super) struct Tally {
 pub(super) type Found = (i64, Opened);
 
 impl Desk {
-    pub(super) fn new(queues: &[StoredQueue]) -> Self {
+    /// `suspects`: the ids of messages that are to be given out alone.
+    pub(super) fn new(queues: &[StoredQueue], suspects: &[i64]) -> Self {
         let desk = Self {
             state: Mutex::default(),
             work: Condvar::new(),
         };
         for queue in queues {
             desk.add(queue);
+        }
+        for &id in suspects {
+            desk.state()
+                .line(store::queue(id))
+                .suspects
+                .insert(store::place(id));
         }
         desk
     }
@@ -158,6 +165,9 @@ impl Desk {
             if state.ended.is_some() {
                 return Work::End;
             }
+            if std::mem::take(&mut state.unmark) {
+                return Work::Alone(None);
+            }
             while let Some(queue) = state.hot.pop_front() {
                 state.line(queue).hot = false;
                 if let Some(work) = state.work(queue) {
@@ -174,15 +184,44 @@ impl Desk {
     pub(super) fn deal(&self, queue: u16, found: Vec<Found>, mut looked_at: Option<i64>) {
         let mut given = Vec::with_capacity(found.len());
         let mut state = self.state();
+        let mut all_placed = true;
+        let only = state
+            .alone
+            .filter(|alone| alone.queue == queue && alone.step == Step::Marked);
+        if found.is_empty()
+            && let Some(alone) = only
+        {
+            // It is not in the store any more.
+            state.line(queue).suspects.remove(&alone.place);
+            self.end_alone(&mut state);
+        }
         for (place, opened) in found {
+            let alone = state.is_alone(queue, place, Step::Marked);
+            if !alone && state.line(queue).suspects.contains(&place) {
+                // Its turn comes.
+                if all_placed {
+                    let line = state.line(queue);
+                    line.cursor = line.cursor.max(place);
+                }
+                continue;
+            }
             let Some(taker) = state.next_with_room(queue) else {
                 let line = state.line(queue);
-                if place <= line.cursor {
+                if place <= line.cursor && !alone {
                     line.returned.insert(place);
                 }
+                all_placed = false;
                 looked_at = None;
                 continue;
             };
+            if alone {
+                state.line(queue).suspects.remove(&place);
+                state.alone = Some(Alone {
+                    queue,
+                    place,
+                    step: Step::Out,
+                });
+            }
             let line = state.line(queue);
             let redelivered = place <= line.cursor || place <= line.old;
             line.cursor = line.cursor.max(place);
@@ -283,9 +322,27 @@ impl Desk {
         for tag in settled {
             if let Some(lease) = state.release(*tag) {
                 state.line(lease.queue).returned.remove(&lease.place);
+                if state.is_alone(lease.queue, lease.place, Step::Out) {
+                    self.end_alone(&mut state);
+                }
             }
         }
         for &queue in tallies.keys() {
+            self.heat(&mut state, queue);
+        }
+    }
+
+    /// The store says that this message, or none, is given out alone.
+    pub(super) fn marked(&self, id: Option<i64>) {
+        let mut state = self.state();
+        let Some(id) = id else { return };
+        let (queue, place) = (store::queue(id), store::place(id));
+        if state.is_alone(queue, place, Step::Asked) {
+            state.alone = Some(Alone {
+                queue,
+                place,
+                step: Step::Marked,
+            });
             self.heat(&mut state, queue);
         }
     }
@@ -327,7 +384,7 @@ impl Desk {
 
     fn heat(&self, state: &mut State, queue: u16) {
         let line = state.line(queue);
-        let waits = !line.returned.is_empty() || line.cursor < line.end;
+        let waits = !line.returned.is_empty() || !line.suspects.is_empty() || line.cursor < line.end;
         if !line.hot && waits && !line.subscribers.is_empty() {
             line.hot = true;
             state.hot.push_back(queue);
@@ -336,9 +393,24 @@ impl Desk {
     }
 
     fn give_back(&self, state: &mut State, tag: u64) {
-        if let Some(lease) = state.release(tag) {
+        let Some(lease) = state.release(tag) else {
+            return;
+        };
+        if state.is_alone(lease.queue, lease.place, Step::Out) {
+            // It did no harm this time, but it is not done either.
+            state.line(lease.queue).suspects.insert(lease.place);
+            state.unmark = true;
+            self.end_alone(state);
+            self.work.notify_one();
+        } else {
             state.line(lease.queue).returned.insert(lease.place);
-            self.heat(state, lease.queue);
+        }
+        self.heat(state, lease.queue);
+    }
+
+    fn end_alone(&self, state: &mut State) {
+        for queue in state.end_alone() {
+            self.heat(state, queue);
         }
     }
 

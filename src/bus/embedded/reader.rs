@@ -25,6 +25,11 @@ pub(super) fn run(connection: &Connection, desk: &Arc<Desk>, door: &Door) {
                     return;
                 }
             }
+            Work::Alone(id) => {
+                if !door.push(Request::Alone(id)) {
+                    return;
+                }
+            }
             Work::Read {
                 queue,
                 returned,

@@ -15,17 +15,25 @@ use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 use trunkline_sdk::Fault;
 
-use super::row;
+use super::{
+    row,
+    suspects::{self, TABLES as SUSPECTS},
+};
 use crate::bus::{Parked, envelope::Opened};
 
 const NAME: &str = "bus.db";
 /// `application_id` of the file: "TRKL".
 const APPLICATION: i64 = 0x5452_4b4c;
 /// `user_version` of the file: the form described here.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
-/// How many pages (of 8 KiB) the log gathers before they are moved into the file.
+/// How many pages (of 8 KiB) the log gathers before they are moved into the file, and how many on a full disk.
 const CHECKPOINT_PAGES: i64 = 2000;
+const CHECKPOINT_PAGES_WHEN_FULL: i64 = 128;
+/// Free pages that the file may keep for what comes next.
+const SPARE_PAGES: i64 = 512;
+/// How many pages are given back at a time: a bound on what a hop waits for it.
+const STEP: u32 = 128;
 
 const TABLES: &str = "
     CREATE TABLE channels (name TEXT PRIMARY KEY, type_name TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -51,6 +59,9 @@ const TABLES: &str = "
     ) STRICT;
     CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
+
+/// How long another program may hold a lock on the file.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// The bits of a row's id that are the place; the others are the queue's number.
 const PLACE_BITS: u32 = 48;
@@ -136,6 +147,7 @@ impl Store {
         match (application, version) {
             (0, 0) if tables == 0 => self.fill().map_err(|error| self.fault(error)),
             (APPLICATION, VERSION) => Ok(()),
+            (APPLICATION, 1) => self.grow().map_err(|error| self.fault(error)),
             (APPLICATION, newer) if newer > VERSION => Err(Fault::stop(format!(
                 "`{path}` was written by a newer trunkline: its form is {newer}, this one knows {VERSION}"
             ))
@@ -157,8 +169,15 @@ impl Store {
             .execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;")?;
         wal(&self.connection)?;
         self.connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {TABLES}
+            "BEGIN IMMEDIATE; {TABLES} {SUSPECTS}
              PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+        ))
+    }
+
+    /// From the first form to this one.
+    fn grow(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {SUSPECTS} PRAGMA user_version = {VERSION}; COMMIT;"
         ))
     }
 
@@ -225,19 +244,66 @@ impl Store {
         read().map_err(|error| self.fault(error))
     }
 
+    /// A process begins: no delay is longer than the longest rung, whatever the wall clock was when it began.
+    /// Gives the ids of the messages that are to be given out alone.
+    pub(super) fn begin(&self, latest: i64) -> Result<Vec<i64>, Fault> {
+        let begin = || {
+            self.connection
+                .execute("UPDATE delayed SET due = ?1 WHERE due > ?1", [latest])?;
+            suspects::begin(&self.connection)
+        };
+        begin().map_err(|error| self.fault(error))
+    }
+
     /// Moves what was committed from the log into the file, when there is enough of it. SQLite would do so within
     /// a commit, and keep a failed flush of the file to itself.
-    pub(super) fn checkpoint(&self) -> rusqlite::Result<()> {
+    pub(super) fn checkpoint(&self, full: bool) -> rusqlite::Result<()> {
+        let enough = if full {
+            CHECKPOINT_PAGES_WHEN_FULL
+        } else {
+            CHECKPOINT_PAGES
+        };
         let (logged, moved): (i64, i64) = self
             .connection
             .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
             .query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
-        if logged - moved < CHECKPOINT_PAGES {
+        if logged - moved < enough {
             return Ok(());
         }
         self.connection
             .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
             .query_row([], |_| Ok(()))
+    }
+
+    /// Moves all of the log into the file, and cuts both to what they hold. Waits for nobody: where somebody
+    /// reads, the rest stays for the next time.
+    pub(super) fn tidy(&self) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let tidied = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.connection.busy_timeout(BUSY)?;
+        tidied
+    }
+
+    /// Gives some free pages at the end of the file back to the disk; true if there are more.
+    pub(super) fn shrink(&self) -> rusqlite::Result<bool> {
+        if self.free_pages()? <= SPARE_PAGES {
+            return Ok(false);
+        }
+        let mut shrink = self
+            .connection
+            .prepare(&format!("PRAGMA incremental_vacuum({STEP})"))?;
+        let mut rows = shrink.query([])?;
+        while rows.next()?.is_some() {}
+        drop(rows);
+        Ok(self.free_pages()? > SPARE_PAGES)
+    }
+
+    fn free_pages(&self) -> rusqlite::Result<i64> {
+        self.connection
+            .prepare_cached("PRAGMA freelist_count")?
+            .query_row([], |row| row.get(0))
     }
 
     /// What this error means here.
@@ -292,11 +358,7 @@ pub(super) fn opened(row: &Row<'_>) -> rusqlite::Result<Opened> {
 /// What an error of SQLite means, and what is to be done.
 pub(super) fn fault(path: &Path, error: rusqlite::Error) -> Fault {
     let path = path.display();
-    // The index of the log lies in a file of its own, whose growth fails by another name.
-    let index_full = error
-        .sqlite_error()
-        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
-    let code = if index_full {
+    let code = if is_full(&error) {
         Some(ErrorCode::DiskFull)
     } else {
         error.sqlite_error_code()
@@ -329,11 +391,20 @@ pub(super) fn fault(path: &Path, error: rusqlite::Error) -> Fault {
     fault.because(error)
 }
 
+/// Whether there was no room for it.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    // The index of the log lies in a file of its own, whose growth fails by another name.
+    let index_full = error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+    index_full || error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Fault> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| fault(path, error))?;
     connection
-        .busy_timeout(Duration::from_secs(5))
+        .busy_timeout(BUSY)
         .map_err(|error| fault(path, error))?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)

@@ -101,7 +101,10 @@ async fn a_full_disk_refuses_for_now_and_loses_nothing() {
         .connection
         .execute_batch("PRAGMA max_page_count = 100")
         .unwrap();
-    let bus = EmbeddedBus::start(folder.path(), lock, store).unwrap();
+    let suspects = store.begin(i64::MAX).unwrap();
+    let disk = Disk::under(folder.path(), Some(0));
+    let place = Place { store, disk, lock };
+    let bus = EmbeddedBus::start(folder.path(), place, Clock::new(), &suspects).unwrap();
     // when
     let mut accepted = 0;
     let fault = loop {

@@ -2,6 +2,7 @@
 
 mod account;
 mod folder;
+mod full;
 mod harm;
 
 use std::time::Duration;
