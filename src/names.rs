@@ -96,6 +96,13 @@ impl ProcessName {
     }
 }
 
+impl FlowName {
+    /// In place of a name that is none, where the rest of the flow is checked all the same.
+    pub(crate) fn nameless() -> Self {
+        Self("nameless".into())
+    }
+}
+
 impl TypeName {
     /// The full name of a message type.
     pub fn new(full_name: &str) -> Self {

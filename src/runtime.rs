@@ -1,9 +1,18 @@
 //! A running landscape: the bus, the systems, the flows, and their end.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::{sync::watch, task::JoinSet};
-use trunkline_sdk::{Fault, Remedy, Settings, Source, System};
+use futures_util::{FutureExt, future::join_all};
+use tokio::{
+    sync::{OnceCell, watch},
+    task::JoinSet,
+};
+use trunkline_sdk::{Fault, Remedy, Settings, Sink, Source, System};
 
 use crate::{
     bus::{Bus, embedded::EmbeddedBus, rabbitmq::RabbitBus},
@@ -19,11 +28,17 @@ use crate::{
 
 /// Work under way is finished within this time after a stop; what is not goes back to its queue.
 pub const GRACE: Duration = Duration::from_secs(25);
+/// How long the start waits for systems that do not answer; their flows then wait for them by themselves.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a flow pauses that a person must mend.
+const PAUSE: Duration = Duration::from_secs(30);
+/// A flow that has worked this long begins anew: its next fault is told again, and is followed by a short delay.
+const STEADY: Duration = Duration::from_secs(60);
 
 /// A landscape at work.
 pub struct Runtime {
     bus: Arc<dyn Bus>,
-    systems: BTreeMap<SystemName, Arc<dyn System>>,
+    systems: Arc<Systems>,
     flows: JoinSet<()>,
     tallies: BTreeMap<FlowName, Arc<Tally>>,
     stop: watch::Sender<bool>,
@@ -43,13 +58,13 @@ pub async fn open_bus(plan: &Plan, process: &ProcessName) -> Result<Arc<dyn Bus>
 }
 
 impl Runtime {
-    /// Starts the flows of one process, or all of them. When this returns they are at work.
+    /// Starts the flows of one process, or all of them. When this returns they are at work, but for those whose
+    /// system is not there yet: they wait for it, while their messages wait in their queues.
     ///
     /// Faults: the bus or a system cannot be opened, and waiting would not help.
     pub async fn start(plan: &Plan, process: Option<&ProcessName>) -> Result<Self, Fault> {
         let whole = ProcessName::whole();
-        let name = process.unwrap_or(&whole);
-        let bus = until_there("the bus", async || open_bus(plan, name).await).await?;
+        let bus = until_there(async || open_bus(plan, process.unwrap_or(&whole)).await).await?;
         Self::start_on(bus, plan, process).await
     }
 
@@ -63,78 +78,35 @@ impl Runtime {
         bus.declare(&plan.topology).await?;
         let mut runtime = Self {
             bus,
-            systems: BTreeMap::new(),
+            systems: Arc::new(Systems::new(plan)),
             flows: JoinSet::new(),
             tallies: BTreeMap::new(),
             stop: watch::Sender::new(false),
         };
-        let flows: Vec<_> = plan.flows_of(process).collect();
-        for name in flows.iter().flat_map(|flow| flow.systems()) {
-            if !runtime.systems.contains_key(name) {
-                let system = open_system(plan, name).await?;
-                runtime.systems.insert(name.clone(), system);
-            }
-        }
+        let tasks = plan.flows_of(process).map(|flow| runtime.task(flow)).collect();
+        // Opened here and now, so that a wrong path or port is told at the start.
+        let tasks = open_all(tasks).await?;
         // Readers first: when the first message comes in, all are there.
-        let (readers, sources): (Vec<_>, Vec<_>) = flows
+        let (readers, sources): (Vec<_>, Vec<_>) = tasks
             .into_iter()
-            .partition(|flow| matches!(flow.feed, Feed::Channel { .. }));
-        for flow in readers.into_iter().chain(sources) {
-            runtime.spawn(flow).await?;
+            .partition(|task| matches!(task.plan.feed, Feed::Channel { .. }));
+        for task in readers.into_iter().chain(sources) {
+            runtime.flows.spawn(task.keep_running());
         }
         Ok(runtime)
     }
 
-    async fn spawn(&mut self, plan: &FlowPlan) -> Result<(), Fault> {
+    fn task(&mut self, plan: &FlowPlan) -> Task {
         let tally = Arc::new(Tally::default());
         self.tallies.insert(plan.name.clone(), tally.clone());
-        // Opened here and now, so that a wrong path or port is told at the start.
-        let work = match (&plan.feed, &plan.target) {
-            (Feed::System { system, settings }, _) => {
-                let system = self.system(system)?;
-                let source = Some(system.source(settings).await?);
-                Work::Read {
-                    system,
-                    settings: settings.clone(),
-                    source,
-                }
-            }
-            (
-                Feed::Channel { .. },
-                Target::System {
-                    system,
-                    settings,
-                    arrives,
-                },
-            ) => {
-                let sink = self.system(system)?.sink(plan.name.as_str(), settings).await?;
-                Work::Follow {
-                    sink: Some(Outbound::new(
-                        system.clone(),
-                        sink,
-                        arrives.as_ref().map(Tree::new),
-                    )),
-                }
-            }
-            (Feed::Channel { .. }, _) => Work::Follow { sink: None },
-        };
-        let (bus, stopping) = (self.bus.clone(), self.stop.subscribe());
-        self.flows.spawn(
-            Task {
-                plan: plan.clone(),
-                bus,
-                tally,
-                stopping,
-                work,
-            }
-            .keep_running(),
-        );
-        Ok(())
-    }
-
-    fn system(&self, name: &SystemName) -> Result<Arc<dyn System>, Fault> {
-        let missing = || Fault::stop(format!("system `{name}` was not opened"));
-        self.systems.get(name).cloned().ok_or_else(missing)
+        Task {
+            plan: plan.clone(),
+            bus: self.bus.clone(),
+            systems: self.systems.clone(),
+            tally,
+            stopping: self.stop.subscribe(),
+            work: None,
+        }
     }
 
     /// The counters of the flows.
@@ -145,11 +117,6 @@ impl Runtime {
     /// The bus.
     pub fn bus(&self) -> &Arc<dyn Bus> {
         &self.bus
-    }
-
-    /// An opened system.
-    pub fn opened(&self, name: &SystemName) -> Option<&Arc<dyn System>> {
-        self.systems.get(name)
     }
 
     /// Waits until every flow has ended by itself: when all sources are batches. A landscape with a push source
@@ -164,39 +131,112 @@ impl Runtime {
         self.stop.send_replace(true);
         let finished = tokio::time::timeout(GRACE, self.ended()).await.is_ok();
         self.flows.shutdown().await;
-        for system in self.systems.values() {
-            system.close().await;
-        }
+        self.systems.close().await;
         self.bus.close().await;
         finished
     }
 }
 
-async fn open_system(plan: &Plan, name: &SystemName) -> Result<Arc<dyn System>, Fault> {
-    let system = plan
-        .systems
-        .get(name)
-        .ok_or_else(|| Fault::stop(format!("system `{name}` is not in the landscape")))?;
-    let told = format!("system `{name}` ({})", system.adapter.describe().name);
-    let opened = until_there(&told, async || {
-        system.adapter.open(&system.settings, &plan.home).await
-    })
-    .await;
-    opened.map(Arc::from).map_err(|fault| Fault {
-        what: format!("{told}: {}", fault.what),
-        ..fault
-    })
+/// The systems of a landscape, each opened by the first flow that needs it and shared by the others.
+struct Systems {
+    plan: Plan,
+    opened: BTreeMap<SystemName, OnceCell<Box<dyn System>>>,
 }
 
-/// Opens something, again and again while it is not there yet: who starts first waits for the other.
-async fn until_there<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+impl Systems {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            opened: plan
+                .systems
+                .keys()
+                .map(|name| (name.clone(), OnceCell::new()))
+                .collect(),
+            plan: plan.clone(),
+        }
+    }
+
+    /// Opens the end of a flow at its system. Its faults name the system.
+    async fn open(&self, flow: &FlowPlan) -> Result<Work, Fault> {
+        let (name, opened) = match (&flow.feed, &flow.target) {
+            (Feed::System { system, settings }, _) => (system, self.source(system, settings).await),
+            (
+                Feed::Channel { .. },
+                Target::System {
+                    system,
+                    settings,
+                    arrives,
+                },
+            ) => {
+                let sink = self.sink(system, &flow.name, settings).await;
+                let arrives = arrives.as_ref().map(Tree::new);
+                let outbound = |sink| Work::Follow(Some(Outbound::new(system.clone(), sink, arrives)));
+                (system, sink.map(outbound))
+            }
+            (Feed::Channel { .. }, _) => return Ok(Work::Follow(None)),
+        };
+        opened.map_err(|fault| self.named(name, fault))
+    }
+
+    async fn source(&self, name: &SystemName, settings: &Settings) -> Result<Work, Fault> {
+        self.get(name).await?.source(settings).await.map(Work::Read)
+    }
+
+    async fn sink(
+        &self,
+        name: &SystemName,
+        flow: &FlowName,
+        settings: &Settings,
+    ) -> Result<Box<dyn Sink>, Fault> {
+        self.get(name).await?.sink(flow.as_str(), settings).await
+    }
+
+    /// The system, opened.
+    async fn get(&self, name: &SystemName) -> Result<&dyn System, Fault> {
+        let (Some(plan), Some(cell)) = (self.plan.systems.get(name), self.opened.get(name)) else {
+            return Err(Fault::stop("it is not in the landscape"));
+        };
+        let open = || plan.adapter.open(&plan.settings, &self.plan.home);
+        cell.get_or_try_init(open).await.map(|system| &**system)
+    }
+
+    /// The fault of a system, with its name.
+    fn named(&self, name: &SystemName, fault: Fault) -> Fault {
+        let adapter = self
+            .plan
+            .systems
+            .get(name)
+            .map_or("", |plan| plan.adapter.describe().name);
+        let what = fault
+            .what
+            .strip_prefix(adapter)
+            .and_then(|what| what.strip_prefix(": "));
+        Fault {
+            what: format!("system `{name}` ({adapter}): {}", what.unwrap_or(&fault.what)),
+            ..fault
+        }
+    }
+
+    async fn close(&self) {
+        for system in self.opened.values().filter_map(OnceCell::get) {
+            system.close().await;
+        }
+    }
+}
+
+/// Whether it may pass by itself.
+fn passes(fault: &Fault) -> bool {
+    matches!(fault.remedy, Remedy::Reopen | Remedy::Retry | Remedy::Wait)
+}
+
+/// Opens the bus, again and again while it is not there yet: who starts first waits for the other.
+async fn until_there<T>(mut open: impl AsyncFnMut() -> Result<T, Fault>) -> Result<T, Fault> {
     let mut patience = Patience::new();
     let mut told = false;
     loop {
         match open().await {
-            Err(fault) if matches!(fault.remedy, Remedy::Reopen | Remedy::Retry | Remedy::Wait) => {
+            Err(fault) if passes(&fault) => {
                 if !told {
-                    tracing::warn!(error = %fault, "{what} is not there yet; trying again");
+                    tracing::warn!(error = %fault, "the bus is not there yet; trying again");
                     told = true;
                 }
                 tokio::time::sleep(fault.retry_after.unwrap_or_else(|| patience.delay())).await;
@@ -206,45 +246,88 @@ async fn until_there<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, Fau
     }
 }
 
+/// Opens the ends of all flows at once. Those that are not there yet stay closed.
+///
+/// Faults: a person must mend it. Of several, all but the returned one are in the log.
+async fn open_all(mut tasks: Vec<Task>) -> Result<Vec<Task>, Fault> {
+    let opened = join_all(tasks.iter_mut().map(async |task| {
+        let systems = &task.systems;
+        // Those who do not answer in time are told when their flow meets them.
+        match tokio::time::timeout(PATIENCE, systems.open(&task.plan)).await {
+            Ok(Ok(work)) => task.work = Some(work),
+            Ok(Err(fault)) if !passes(&fault) => return Some(fault),
+            Ok(Err(_)) | Err(_) => {}
+        }
+        None
+    }))
+    .await;
+    let mut faults = opened.into_iter().flatten();
+    let Some(first) = faults.next() else {
+        return Ok(tasks);
+    };
+    let mut told = vec![first.what.clone()];
+    // Flows that share a system share its fault.
+    for fault in faults {
+        if !told.contains(&fault.what) {
+            tracing::error!(error = %fault, "cannot start");
+            told.push(fault.what);
+        }
+    }
+    Err(first)
+}
+
 /// A flow at work.
 struct Task {
     plan: FlowPlan,
     bus: Arc<dyn Bus>,
+    systems: Arc<Systems>,
     tally: Arc<Tally>,
     stopping: watch::Receiver<bool>,
-    work: Work,
+    /// What it does, once its system is open.
+    work: Option<Work>,
 }
 
 /// What a flow does.
 enum Work {
     /// It reads a system. The source is opened again after each of its faults.
-    Read {
-        system: Arc<dyn System>,
-        settings: Settings,
-        source: Option<Box<dyn Source>>,
-    },
+    Read(Box<dyn Source>),
     /// It reads a channel, and may write to a system.
-    Follow { sink: Option<Outbound> },
+    Follow(Option<Outbound>),
 }
 
 impl Task {
     /// Runs the flow again after each fault, until it ends or is stopped: others go on in the meantime.
     async fn keep_running(mut self) {
         let mut patience = Patience::new();
+        let mut told = String::new();
         loop {
-            let Err(fault) = self.once().await else { return };
+            let began = Instant::now();
+            // Whatever it had in its hands goes back to its queue, and what was open is opened again.
+            let ended = AssertUnwindSafe(self.once(!told.is_empty())).catch_unwind().await;
+            let Err(fault) =
+                ended.unwrap_or_else(|_| Err(Fault::stop("the flow broke; this is our mistake")))
+            else {
+                return;
+            };
             let flow = &self.plan.name;
             if *self.stopping.borrow() {
                 tracing::debug!(%flow, error = %fault, "ended while stopping");
                 return;
             }
-            let pause = if fault.remedy == Remedy::Stop {
-                tracing::error!(%flow, error = %fault, "the flow is paused; it tries again in 30 s");
-                Duration::from_secs(30)
-            } else {
-                tracing::warn!(%flow, error = %fault, "the flow begins again");
+            if began.elapsed() > STEADY {
+                (patience, told) = (Patience::new(), String::new());
+            }
+            let pause = if passes(&fault) {
                 fault.retry_after.unwrap_or_else(|| patience.delay())
+            } else {
+                PAUSE
             };
+            if !passes(&fault) {
+                tracing::error!(%flow, error = %fault, "the flow is paused; it tries again every 30 s");
+            } else if told != fault.what {
+                tracing::warn!(%flow, error = %fault, "the flow waits; it tries again and again");
+            }
+            told = fault.what;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = self.stopping.wait_for(|stopping| *stopping) => return,
@@ -252,24 +335,33 @@ impl Task {
         }
     }
 
-    async fn once(&mut self) -> Result<(), Fault> {
-        let (bus, tally, stopping) = (self.bus.clone(), self.tally.clone(), self.stopping.clone());
-        match &mut self.work {
-            Work::Read {
-                system,
-                settings,
-                source,
-            } => {
-                let mut source = match source.take() {
-                    Some(source) => source,
-                    None => system.source(settings).await?,
+    /// Opens what is not open, and runs the flow until it ends. `waited`: a fault was told before.
+    async fn once(&mut self, waited: bool) -> Result<(), Fault> {
+        let work = match self.work.take() {
+            Some(work) => work,
+            None => {
+                let mut stopping = self.stopping.clone();
+                let opened = tokio::select! {
+                    opened = self.systems.open(&self.plan) => opened?,
+                    _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
                 };
-                match Inbound::new(&self.plan, bus, tally, stopping) {
-                    Some(inbound) => inbound.run(&mut *source).await,
-                    None => Ok(()),
+                if waited {
+                    tracing::info!(flow = %self.plan.name, "the flow is at work again");
                 }
+                opened
             }
-            Work::Follow { sink } => flow::run(&self.plan, bus, sink.as_ref(), tally, stopping).await,
+        };
+        let (bus, tally, stopping) = (self.bus.clone(), self.tally.clone(), self.stopping.clone());
+        match work {
+            Work::Read(mut source) => match Inbound::new(&self.plan, bus, tally, stopping) {
+                Some(inbound) => inbound.run(&mut *source).await,
+                None => Ok(()),
+            },
+            Work::Follow(sink) => {
+                let ended = flow::run(&self.plan, bus, sink.as_ref(), tally, stopping).await;
+                self.work = Some(Work::Follow(sink));
+                ended
+            }
         }
     }
 }

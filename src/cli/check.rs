@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Failure, Place, checked, count};
+use super::{Failure, Place, count, say, tell_problems};
 use crate::config::{self, Landscape, Variables};
 
 #[derive(clap::Args)]
@@ -15,16 +15,11 @@ pub(super) struct Check {
 }
 
 impl Check {
-    #[expect(
-        clippy::print_stdout,
-        clippy::print_stderr,
-        reason = "stdout is for data, stderr for talk"
-    )]
     pub(super) fn run(self) -> Result<(), Failure> {
         let home = self.place.landscape;
         let environment = |name: &str| std::env::var(name).ok();
-        let (landscape, problems) = Landscape::read(home.clone(), &Variables::new(&environment))?;
-        let checked = checked(&landscape, problems);
+        let landscape = Landscape::read(home.clone(), &Variables::new(&environment))?;
+        let checked = config::check(&landscape, trunkline_proto::descriptor_pool());
         if self.json {
             let problems = checked.as_ref().err().map(Vec::as_slice).unwrap_or_default();
             let problems: Vec<_> = problems
@@ -40,24 +35,26 @@ impl Check {
                     })
                 })
                 .collect();
-            println!("{}", json!(problems));
+            say::data(format_args!("{}\n", json!(problems)))?;
         }
         match checked {
             Ok(plan) => {
-                eprintln!(
+                say::talk(format_args!(
                     "{}: {}, {}, {}: no problems",
                     home.display(),
                     count(plan.systems.len(), "system"),
                     count(plan.topology.channels.len(), "channel"),
                     count(plan.flows.len(), "flow"),
-                );
+                ));
                 Ok(())
             }
             Err(problems) => {
-                if !self.json {
-                    eprint!("{}", config::report(&landscape.files, &problems));
+                if self.json {
+                    let sum = count(problems.len(), "problem");
+                    say::talk(format_args!("{}: {sum}", home.display()));
+                } else {
+                    tell_problems(&landscape, &problems);
                 }
-                eprintln!("{}: {}", home.display(), count(problems.len(), "problem"));
                 Err(Failure::Told)
             }
         }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 use trunkline_sdk::Fault;
 
-use super::{Failure, Place, count, load};
+use super::{Failure, Place, count, load, say};
 use crate::{
     bus::{Bus, Parked},
     config::Plan,
@@ -38,11 +38,6 @@ impl DeadLetters {
 }
 
 impl List {
-    #[expect(
-        clippy::print_stdout,
-        clippy::print_stderr,
-        reason = "stdout is for data, stderr for talk"
-    )]
     async fn run(self) -> Result<(), Failure> {
         let plan = load(&self.place.landscape)?;
         let bus = open_bus(&plan, &ProcessName::new("dead-letters").map_err(Fault::stop)?).await?;
@@ -51,13 +46,13 @@ impl List {
         bus.close().await;
         if self.json {
             let rows: Vec<_> = parked.iter().map(|(queue, parked)| row(queue, parked)).collect();
-            println!("{}", json!(rows));
+            say::data(format_args!("{}\n", json!(rows)))?;
         } else {
             for (queue, parked) in &parked {
-                println!("{}", line(queue, parked));
+                say::data(format_args!("{}\n", line(queue, parked)))?;
             }
         }
-        eprintln!("{} parked", count(parked.len(), "message"));
+        say::talk(format_args!("{} parked", count(parked.len(), "message")));
         Ok(())
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 the user can mend it, 2 we broke.
 
+mod adapters;
 mod check;
 mod dead_letters;
 mod demo;
 mod run;
+mod say;
 
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +15,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use trunkline_sdk::Fault;
+use trunkline_sdk::{Fault, Problem};
 
 use crate::{
     config::{self, Landscape, Plan, Variables},
@@ -39,6 +41,8 @@ enum Command {
     /// The messages that wait for a person
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// What can be connected, and with which options
+    Adapters(adapters::Adapters),
 }
 
 /// A landscape, named on the command line.
@@ -49,12 +53,14 @@ struct Place {
     landscape: PathBuf,
 }
 
-/// Why a command did not do what was asked; it is the user's to mend.
+/// Why a command did not do what was asked.
 enum Failure {
-    /// In our one voice, with its hint.
+    /// The user can mend it: in our one voice, with its hint.
     Fault(Fault),
-    /// It has been told already.
+    /// The user can mend it, and it has been told already.
     Told,
+    /// We broke, and it has been told already.
+    Ours,
 }
 
 impl From<Fault> for Failure {
@@ -64,8 +70,8 @@ impl From<Fault> for Failure {
 }
 
 /// Runs the command that the arguments name.
-#[expect(clippy::print_stderr, reason = "stderr is where talk goes")]
 pub fn main() -> ExitCode {
+    say::tell_panics();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -80,61 +86,59 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the system gives no event loop: {error}");
+            say::talk(format_args!("error: the system gives no event loop: {error}"));
             return ExitCode::from(2);
         }
     };
-    let done = runtime.block_on(async {
+    let work = async {
         match arguments.command {
             Command::Run(command) => command.run().await,
             Command::Check(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
+            Command::Adapters(command) => command.run(),
         }
-    });
+    };
+    let done = say::guarded(|| runtime.block_on(work)).unwrap_or(Err(Failure::Ours));
     // A task that blocks must not keep the process from ending.
     runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Told) => ExitCode::from(1),
         Err(Failure::Fault(fault)) => {
-            eprintln!("error: {}", fault.what);
-            if let Some(hint) = &fault.hint {
-                eprintln!("  = hint: {hint}");
-            }
+            tell(&fault);
             ExitCode::from(1)
         }
+        Err(Failure::Ours) => ExitCode::from(2),
+    }
+}
+
+/// A fault, as a person reads it.
+fn tell(fault: &Fault) {
+    say::talk(format_args!("error: {}", fault.what));
+    if let Some(hint) = &fault.hint {
+        say::talk(format_args!("  = hint: {hint}"));
     }
 }
 
 /// Reads and checks a landscape; what is wrong with it goes to stderr.
-#[expect(clippy::print_stderr, reason = "stderr is where talk goes")]
 fn load(home: &Path) -> Result<Plan, Failure> {
     let environment = |name: &str| std::env::var(name).ok();
-    let (landscape, problems) = Landscape::read(home.to_owned(), &Variables::new(&environment))?;
-    match checked(&landscape, problems) {
+    let landscape = Landscape::read(home.to_owned(), &Variables::new(&environment))?;
+    match config::check(&landscape, trunkline_proto::descriptor_pool()) {
         Ok(plan) => Ok(plan),
         Err(problems) => {
-            eprint!("{}", config::report(&landscape.files, &problems));
-            eprintln!("{}: {}", home.display(), count(problems.len(), "problem"));
+            tell_problems(&landscape, &problems);
             Err(Failure::Told)
         }
     }
 }
 
-/// The plan of a landscape, or all that is wrong with it, in the order of the files.
-fn checked(
-    landscape: &Landscape,
-    mut problems: Vec<trunkline_sdk::Problem>,
-) -> Result<Plan, Vec<trunkline_sdk::Problem>> {
-    match config::check(landscape, trunkline_proto::descriptor_pool()) {
-        Ok(plan) if problems.is_empty() => return Ok(plan),
-        Ok(_) => {}
-        Err(found) => problems.extend(found),
-    }
-    problems.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.what.cmp(&b.what)));
-    problems.dedup();
-    Err(problems)
+/// All that is wrong with a landscape, as a person reads it.
+fn tell_problems(landscape: &Landscape, problems: &[Problem]) {
+    let report = config::report(landscape, problems);
+    let sum = count(problems.len(), "problem");
+    say::talk(format_args!("{report}{}: {sum}", landscape.home.display()));
 }
 
 /// `1 flow`, `2 flows`.

@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use trunkline_sdk::Fault;
 
 use super::{Failure, Place, check_process, count, load};
-use crate::{observe, runtime::Runtime};
+use crate::{names::ProcessName, observe, runtime::Runtime};
 
 #[derive(clap::Args)]
 pub(super) struct Run {
@@ -30,20 +30,31 @@ impl Run {
         let cannot = |error| Fault::stop("the system refuses signal handlers").because(error);
         let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-        let starting = Runtime::start(&plan, process.as_ref());
+        let flows: Vec<_> = plan
+            .flows_of(process.as_ref())
+            .map(|flow| flow.name.as_str())
+            .collect();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            landscape = %self.place.landscape.display(),
+            process = process.as_ref().map(ProcessName::as_str),
+            flows = flows.join(" "),
+            bus = %plan.bus,
+            "starting"
+        );
         let mut runtime = tokio::select! {
-            started = starting => started?,
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            started = Runtime::start(&plan, process.as_ref()) => started?,
+            _ = terminate.recv() => return stopped_early(),
+            _ = interrupt.recv() => return stopped_early(),
         };
-        let flows = count(plan.flows_of(process.as_ref()).count(), "flow");
-        tracing::info!(bus = ?plan.bus, after = ?started.elapsed(), "ready: {flows}");
+        let after = format_args!("{} ms", started.elapsed().as_millis());
+        tracing::info!(%after, "ready: {} at work", count(flows.len(), "flow"));
+        let told = "what is under way is finished first; a second signal stops at once";
         tokio::select! {
-            () = runtime.ended() => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = runtime.ended() => tracing::info!("stopping: every source has come to its end"),
+            _ = terminate.recv() => tracing::info!("stopping: {told}"),
+            _ = interrupt.recv() => tracing::info!("stopping: {told}"),
         }
-        tracing::info!("stopping: what is under way is finished first; a second signal stops at once");
         tokio::select! {
             finished = runtime.stop() => {
                 if finished {
@@ -57,4 +68,10 @@ impl Run {
         }
         Ok(())
     }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is how the command ends")]
+fn stopped_early() -> Result<(), Failure> {
+    tracing::info!("stopped before it was ready");
+    Ok(())
 }

@@ -1,6 +1,12 @@
 //! The files of a landscape, read once: what is checked is what will run.
 
-use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+};
 
 use trunkline_sdk::{Fault, Place, Problem};
 
@@ -15,15 +21,8 @@ impl Files {
     /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel` and `tables/*.csv`.
     pub fn read(home: &Path, problems: &mut Vec<Problem>) -> Result<Self, Fault> {
         let mut files = Self::default();
-        if !home.join("trunkline.yaml").is_file() {
-            let shown = home.display();
-            let what = if home.is_dir() {
-                format!("`{shown}` is no landscape: it has no `trunkline.yaml`")
-            } else {
-                format!("there is no folder `{shown}`")
-            };
-            return Err(Fault::stop(what)
-                .hint("name the folder that holds `trunkline.yaml`: `trunkline run examples/shop`"));
+        if !home.join("trunkline.yaml").exists() {
+            return Err(no_landscape(home));
         }
         files.take(home, "trunkline.yaml", problems);
         for (folder, endings) in [
@@ -43,10 +42,20 @@ impl Files {
             };
             for entry in entries.flatten() {
                 let name = entry.file_name();
-                let Some(name) = name.to_str() else { continue };
-                let ending = Path::new(name).extension().and_then(|ending| ending.to_str());
-                if ending.is_some_and(|ending| endings.contains(&ending)) && !name.starts_with('.') {
-                    files.take(home, &format!("{folder}/{name}"), problems);
+                let name = name.to_string_lossy();
+                let Some((_, ending)) = name.rsplit_once('.') else {
+                    continue;
+                };
+                let path = format!("{folder}/{name}");
+                if name.starts_with('.') {
+                    continue;
+                } else if endings.contains(&ending) {
+                    files.take(home, &path, problems);
+                } else if endings.contains(&&*ending.to_lowercase()) {
+                    let what = format!("`{name}` is not read, for its ending is not `.{}`", endings[0]);
+                    problems.push(
+                        Problem::new(&start(&path), what).hint("write the ending in lower-case letters"),
+                    );
                 }
             }
         }
@@ -76,26 +85,80 @@ impl Files {
     }
 
     fn take(&mut self, home: &Path, name: &str, problems: &mut Vec<Problem>) {
-        let place = Place {
-            file: name.into(),
-            line: 1,
-            column: 1,
-            width: 1,
-        };
-        let path = home.join(name);
-        let read = fs::metadata(&path).and_then(|metadata| {
-            if metadata.len() > MAX_SIZE {
-                return Err(io::Error::other("is larger than 4 MiB"));
+        match read(&home.join(name)) {
+            Ok(text) => drop(self.0.insert(name.into(), text.into())),
+            Err(Unread { line, what, hint }) => {
+                let place = Place { line, ..start(name) };
+                problems.push(Problem::new(&place, what).hint(hint));
             }
-            fs::read(&path)
-        });
-        match read.map(String::from_utf8) {
-            Ok(Ok(text)) => {
-                let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-                self.0.insert(place.file.clone(), text.into());
-            }
-            Ok(Err(_)) => problems.push(Problem::new(&place, "is not UTF-8").hint("save it as UTF-8")),
-            Err(error) => problems.push(Problem::new(&place, format!("cannot be read: {error}"))),
         }
+    }
+}
+
+/// Why a file was not read.
+struct Unread {
+    line: u32,
+    what: String,
+    hint: &'static str,
+}
+
+/// The text of a file, without a byte order mark. What is no plain file (a folder, a pipe, a device) is not opened.
+fn read(path: &Path) -> Result<String, Unread> {
+    let unread = |line, what: String, hint| Unread { line, what, hint };
+    let cannot = |error: io::Error| {
+        let hint = match error.kind() {
+            io::ErrorKind::NotFound => "it is a link that leads nowhere: mend it or remove it",
+            io::ErrorKind::PermissionDenied => "let the user who runs Trunkline read it",
+            _ => "see to the file, and try again",
+        };
+        unread(1, format!("this file cannot be read: {}", error.kind()), hint)
+    };
+    if !fs::metadata(path).map_err(cannot)?.is_file() {
+        let hint = "put a file in its place, or give it another name";
+        return Err(unread(1, "this is no file".to_owned(), hint));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(cannot)?;
+    file.take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > MAX_SIZE {
+        let hint = "no file of a landscape needs so much: records and data belong elsewhere";
+        return Err(unread(1, "this file is larger than 4 MiB".to_owned(), hint));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        unread(
+            line,
+            "this line is not UTF-8".to_owned(),
+            "save the file as UTF-8",
+        )
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    Ok(text)
+}
+
+fn no_landscape(home: &Path) -> Fault {
+    let shown = home.display();
+    if !home.is_dir() {
+        return Fault::stop(format!("there is no folder `{shown}`"))
+            .hint("name the folder that holds `trunkline.yaml`: `trunkline run examples/shop`");
+    }
+    let fault = Fault::stop(format!("`{shown}` is no landscape: it has no `trunkline.yaml`"));
+    if home.join("trunkline.yml").exists() {
+        return fault.hint("rename `trunkline.yml` to `trunkline.yaml`");
+    }
+    fault.hint("name the folder that holds `trunkline.yaml`: `trunkline run examples/shop`")
+}
+
+/// The first character of a file.
+pub(super) fn start(file: &str) -> Place {
+    Place {
+        file: file.into(),
+        line: 1,
+        column: 1,
+        width: 1,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use trunkline_sdk::{Kind, Need, Opt, Options, Place, Problem, Settings};
 
-use super::{variables::Variables, yaml};
+use super::{files::start, findings::Findings, variables::Variables, yaml};
 
 /// The words of a flow file.
 pub(crate) const FLOW: &[Opt] = &[
@@ -73,8 +73,8 @@ pub(crate) const RETRY: &[Opt] = &[
 pub struct FlowFile {
     /// The flow's name, and where it stands.
     pub name: (String, Place),
-    /// `from:`.
-    pub from: Settings,
+    /// `from:`; `None`: it is missing, and that was told.
+    pub from: Option<Settings>,
     /// `steps:`.
     pub steps: Vec<Settings>,
     /// `to:`.
@@ -89,23 +89,20 @@ impl FlowFile {
         file: &Arc<str>,
         text: &str,
         variables: &Variables<'_>,
-        problems: &mut Vec<Problem>,
+        findings: &mut Findings,
     ) -> Option<Self> {
-        let before = problems.len();
-        let Some(root) = yaml::read(file, text, variables, problems) else {
-            if problems.len() == before {
-                let place = Place {
-                    file: file.clone(),
-                    line: 1,
-                    column: 1,
-                    width: 1,
-                };
-                problems.push(Problem::new(&place, "is empty").hint("begin with `flow: <name>`"));
+        let before = findings.problems.len();
+        let Some(root) = yaml::read(file, text, variables, findings) else {
+            if findings.problems.len() == before {
+                let place = start(file);
+                findings
+                    .problems
+                    .push(Problem::new(&place, "this flow file is empty").hint("begin with `flow: <name>`"));
             }
             return None;
         };
         if let Err(found) = Options::read(FLOW, &root) {
-            problems.extend(found);
+            findings.problems.extend(found);
         }
         let name = root.get("flow")?;
         let steps = match root.get("steps") {
@@ -116,7 +113,7 @@ impl FlowFile {
         };
         Some(Self {
             name: (name.text()?.to_owned(), name.place.clone()),
-            from: root.get("from")?.clone(),
+            from: root.get("from").cloned(),
             steps,
             to: root.get("to").cloned(),
             retry: root.get("retry").cloned(),

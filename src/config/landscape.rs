@@ -4,7 +4,13 @@ use std::{path::PathBuf, sync::Arc};
 
 use trunkline_sdk::{Entry, Fault, Kind, Need, Opt, Options, Place, Problem, Settings};
 
-use super::{files::Files, flow::FlowFile, variables::Variables, yaml};
+use super::{
+    files::{Files, start},
+    findings::Findings,
+    flow::FlowFile,
+    variables::Variables,
+    yaml,
+};
 
 /// The words of `trunkline.yaml`.
 pub(crate) const LANDSCAPE: &[Opt] = &[
@@ -77,6 +83,14 @@ pub struct Landscape {
     pub processes: Vec<(Entry, Vec<Settings>)>,
     /// `flows/*.yaml`.
     pub flows: Vec<FlowFile>,
+    /// Whether `trunkline.yaml` is YAML.
+    pub(crate) is_read: bool,
+    /// Whether `systems:` and `channels:` tell all the names there are.
+    pub(crate) knows_names: bool,
+    /// Whether `flows` are all the flows there are.
+    pub(crate) knows_flows: bool,
+    /// What is wrong already.
+    pub(crate) findings: Findings,
 }
 
 /// An entry of `systems:`: `shop: { webhook: { … } }`.
@@ -86,10 +100,8 @@ pub struct SystemEntry {
     pub name: String,
     /// Where the name stands.
     pub place: Place,
-    /// The word of the adapter, and where it stands.
-    pub adapter: (String, Place),
-    /// What stands behind it.
-    pub settings: Settings,
+    /// The word of its adapter with what stands behind it.
+    pub value: Settings,
 }
 
 /// An entry of `channels:`.
@@ -99,41 +111,50 @@ pub struct ChannelEntry {
     pub name: String,
     /// Where the name stands.
     pub place: Place,
-    /// The name of its type, and where it stands.
-    pub type_name: (String, Place),
+    /// The name of its type, and where it stands; `None`: it has none, and that was told.
+    pub type_name: Option<(String, Place)>,
     /// Whether others publish to it or read from it.
     pub external: bool,
 }
 
 impl Landscape {
-    /// Reads the landscape in a folder. What cannot be read is a problem, and the rest is read all the same.
+    /// Reads the landscape in a folder. What cannot be read is a problem for the check, and the rest is read all
+    /// the same.
     ///
     /// Faults: the folder is no landscape, or cannot be read.
-    pub fn read(home: PathBuf, variables: &Variables<'_>) -> Result<(Self, Vec<Problem>), Fault> {
+    pub fn read(home: PathBuf, variables: &Variables<'_>) -> Result<Self, Fault> {
         let mut problems = Vec::new();
         let files = Files::read(&home, &mut problems)?;
         Ok(Self::of(home, files, variables, problems))
     }
 
-    /// A landscape of these files.
-    pub fn of(
-        home: PathBuf,
-        files: Files,
-        variables: &Variables<'_>,
-        mut problems: Vec<Problem>,
-    ) -> (Self, Vec<Problem>) {
-        let file: Arc<str> = "trunkline.yaml".into();
-        let place = Place {
-            file: file.clone(),
-            line: 1,
-            column: 1,
-            width: 1,
+    /// A landscape of these files, and what is wrong with those that could not be read.
+    pub fn of(home: PathBuf, files: Files, variables: &Variables<'_>, problems: Vec<Problem>) -> Self {
+        let mut knows_flows = problems
+            .iter()
+            .all(|problem| !problem.place.file.starts_with("flows/"));
+        let mut findings = Findings {
+            problems,
+            unset: Vec::new(),
         };
+        let file: Arc<str> = "trunkline.yaml".into();
+        let place = start(&file);
         let text = files.text(&file).cloned().unwrap_or_default();
-        let root = yaml::read(&file, &text, variables, &mut problems)
-            .unwrap_or_else(|| Settings::scalar(place.clone(), "", false));
+        let told = findings.problems.len();
+        let root = yaml::read(&file, &text, variables, &mut findings);
+        let knows_names = root.as_ref().is_some_and(knows_names);
+        let is_read = root.is_some();
+        let root = root.unwrap_or_else(|| {
+            if findings.problems.len() == told && files.text(&file).is_some() {
+                let hint = "say there which `systems`, `channels` and flows there are: see examples/shop";
+                findings
+                    .problems
+                    .push(Problem::new(&place, "this landscape is empty").hint(hint));
+            }
+            Settings::scalar(place.clone(), "", false)
+        });
         if let Err(found) = Options::read(LANDSCAPE, &root) {
-            problems.extend(found);
+            findings.problems.extend(found);
         }
         let text_of = |word: &str| {
             root.get(word)
@@ -148,9 +169,13 @@ impl Landscape {
         );
         let systems = entries("systems")
             .iter()
-            .filter_map(|entry| system(entry, &mut problems))
+            .map(|entry| SystemEntry {
+                name: entry.key.clone(),
+                place: entry.place.clone(),
+                value: entry.value.clone(),
+            })
             .collect();
-        let channels = entries("channels").iter().filter_map(channel).collect();
+        let channels = entries("channels").iter().map(channel).collect();
         let processes = entries("processes")
             .iter()
             .map(|entry| {
@@ -163,57 +188,44 @@ impl Landscape {
             .collect();
         let mut flows = Vec::new();
         for (name, text) in files.in_folder("flows") {
-            flows.extend(FlowFile::read(name, text, variables, &mut problems));
+            let flow = FlowFile::read(name, text, variables, &mut findings);
+            knows_flows &= flow.is_some();
+            flows.extend(flow);
         }
         let store = text_of("store").unwrap_or("./data").to_owned();
-        (
-            Self {
-                home,
-                files,
-                place,
-                bus,
-                store,
-                systems,
-                channels,
-                processes,
-                flows,
-            },
-            problems,
-        )
-    }
-}
-
-fn system(entry: &Entry, problems: &mut Vec<Problem>) -> Option<SystemEntry> {
-    match entry.value.entries() {
-        Some([adapter]) => Some(SystemEntry {
-            name: entry.key.clone(),
-            place: entry.place.clone(),
-            adapter: (adapter.key.clone(), adapter.place.clone()),
-            settings: adapter.value.clone(),
-        }),
-        _ => {
-            problems.push(
-                Problem::new(
-                    &entry.place,
-                    format!("system `{}` must name one adapter", entry.key),
-                )
-                .hint(format!(
-                    "as in `{}: {{ webhook: {{ listen: 127.0.0.1:8080 }} }}`",
-                    entry.key
-                )),
-            );
-            None
+        Self {
+            home,
+            files,
+            place,
+            bus,
+            store,
+            systems,
+            channels,
+            processes,
+            flows,
+            is_read,
+            knows_names,
+            knows_flows,
+            findings,
         }
     }
 }
 
-/// `None`: what is wrong has been told by the options.
-fn channel(entry: &Entry) -> Option<ChannelEntry> {
-    let type_name = entry.value.get("type")?;
-    Some(ChannelEntry {
+/// Whether every name that is not there is truly not there: a misspelt word may hide some.
+fn knows_names(root: &Settings) -> bool {
+    let is_map = |word: &str| root.get(word).is_none_or(|value| value.entries().is_some());
+    let is_known = |entry: &Entry| LANDSCAPE.iter().any(|option| option.name == entry.key);
+    root.entries().is_some_and(|entries| entries.iter().all(is_known))
+        && is_map("systems")
+        && is_map("channels")
+}
+
+fn channel(entry: &Entry) -> ChannelEntry {
+    let type_name = entry.value.get("type");
+    ChannelEntry {
         name: entry.key.clone(),
         place: entry.place.clone(),
-        type_name: (type_name.text()?.to_owned(), type_name.place.clone()),
+        type_name: type_name.and_then(|value| Some((value.text()?.to_owned(), value.place.clone()))),
         external: entry.value.get("external").and_then(Settings::text) == Some("true"),
-    })
+    }
 }

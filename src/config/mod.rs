@@ -5,10 +5,13 @@
 
 mod check;
 mod files;
+mod findings;
 mod flow;
+mod known;
 mod landscape;
 mod plan;
 mod report;
+mod secrets;
 mod tables;
 mod variables;
 mod yaml;
@@ -17,6 +20,7 @@ pub use check::check;
 pub(crate) use check::unknown_hint;
 pub use files::Files;
 pub use flow::FlowFile;
+pub(crate) use known::Known;
 pub use landscape::{ChannelEntry, Landscape, SystemEntry};
 pub use plan::{BusAddress, Feed, FlowPlan, Plan, SystemPlan, Target};
 pub use report::report;

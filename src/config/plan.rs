@@ -6,14 +6,14 @@ use prost_reflect::MessageDescriptor;
 use trunkline_sdk::{Adapter, Settings};
 
 use crate::{
-    bus::{Queue, Topology},
+    bus::{Queue, Topology, rabbitmq},
     flow::Steps,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
     recovery::Schedule,
 };
 
 /// What will run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// The landscape's folder.
     pub home: PathBuf,
@@ -56,6 +56,16 @@ impl fmt::Debug for BusAddress {
         match self {
             BusAddress::Embedded(folder) => write!(f, "embedded:{}", folder.display()),
             BusAddress::RabbitMq(_) => f.write_str("amqp:…"),
+        }
+    }
+}
+
+/// As people write it, without the password.
+impl fmt::Display for BusAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BusAddress::Embedded(folder) => write!(f, "embedded:{}", folder.display()),
+            BusAddress::RabbitMq(url) => f.write_str(&rabbitmq::shown(url)),
         }
     }
 }

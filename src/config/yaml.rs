@@ -9,7 +9,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use trunkline_sdk::{Entry, Place, Problem, Settings};
 
-use super::variables::Variables;
+use super::{findings::Findings, variables::Variables};
 
 /// Deeper than any landscape, and far from the end of the stack.
 const MAX_DEPTH: usize = 32;
@@ -19,13 +19,13 @@ pub(crate) fn read(
     file: &Arc<str>,
     text: &str,
     variables: &Variables<'_>,
-    problems: &mut Vec<Problem>,
+    findings: &mut Findings,
 ) -> Option<Settings> {
     let mut reader = Reader {
         file,
         text,
         variables,
-        problems,
+        findings,
         events: Parser::new_from_str(text),
         depth: 0,
     };
@@ -36,7 +36,7 @@ struct Reader<'r> {
     file: &'r Arc<str>,
     text: &'r str,
     variables: &'r Variables<'r>,
-    problems: &'r mut Vec<Problem>,
+    findings: &'r mut Findings,
     events: Parser<'r, saphyr_parser::StrInput<'r>>,
     depth: usize,
 }
@@ -72,8 +72,10 @@ impl<'r> Reader<'r> {
             Err(error) => {
                 let at = error.marker();
                 let place = self.place_at(at.line(), at.col(), 1);
-                self.problems
-                    .push(Problem::new(&place, format!("is no YAML: {}", error.info())));
+                let hint = self.syntax_hint(at.line());
+                self.findings
+                    .problems
+                    .push(Problem::new(&place, format!("this is no YAML: {}", error.info())).hint(hint));
                 None
             }
         }
@@ -82,7 +84,7 @@ impl<'r> Reader<'r> {
     fn node(&mut self, event: Event<'r>, span: Span) -> Option<Settings> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            self.problem(span, format!("is nested more than {MAX_DEPTH} deep"));
+            self.problem(span, format!("this is nested more than {MAX_DEPTH} deep"));
             return None;
         }
         let node = match event {
@@ -97,7 +99,8 @@ impl<'r> Reader<'r> {
                 match self.variables.fill(&text) {
                     Ok((text, from_variable)) => Settings::scalar(place, text, from_variable),
                     Err(faults) => {
-                        self.problems
+                        self.findings
+                            .unset
                             .extend(faults.into_iter().map(|fault| fault.at(&place)));
                         Settings::scalar(place, text, true)
                     }
@@ -152,13 +155,24 @@ impl<'r> Reader<'r> {
             let place = self.place(key_span);
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                 let line = first.place.line;
-                self.problems.push(
+                self.findings.problems.push(
                     Problem::new(&place, format!("`{key}` is said twice"))
                         .hint(format!("it stands on line {line} already: keep one of the two")),
                 );
                 continue;
             }
             entries.push(Entry { key, place, value });
+        }
+    }
+
+    /// The usual cause for what is no YAML, as far as the line tells.
+    fn syntax_hint(&self, line: usize) -> &'static str {
+        let line = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let indent = line.len() - line.trim_start().len();
+        if line[..indent].contains('\t') {
+            "indent with spaces: YAML takes no tab there"
+        } else {
+            "see to the indentation, to the `:` behind each key, and that every quote and bracket before is closed"
         }
     }
 
@@ -169,12 +183,12 @@ impl<'r> Reader<'r> {
 
     fn problem(&mut self, span: Span, what: impl Into<String>) -> &mut Self {
         let place = self.place(span);
-        self.problems.push(Problem::new(&place, what));
+        self.findings.problems.push(Problem::new(&place, what));
         self
     }
 
     fn hint_last(&mut self, hint: &str) {
-        if let Some(problem) = self.problems.last_mut() {
+        if let Some(problem) = self.findings.problems.last_mut() {
             problem.hint = Some(hint.to_owned());
         }
     }
@@ -227,10 +241,10 @@ mod tests {
     use super::*;
 
     fn read_text(text: &str) -> (Option<Settings>, Vec<Problem>) {
-        let mut problems = Vec::new();
+        let mut findings = Findings::default();
         let lookup = |name: &str| (name == "SECRET").then(|| "s3cret".to_owned());
-        let settings = read(&"a.yaml".into(), text, &Variables::new(&lookup), &mut problems);
-        (settings, problems)
+        let settings = read(&"a.yaml".into(), text, &Variables::new(&lookup), &mut findings);
+        (settings, findings.with(Vec::new()))
     }
 
     #[test]

@@ -24,13 +24,8 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
             .join(" ")
             .into(),
     );
-    match Predicate::compile(&source, &scope.environment()) {
-        Ok(keep) => Some(Box::new(Filter { keep, rule })),
-        Err(found) => {
-            scope.problems.extend(found);
-            None
-        }
-    }
+    let keep = scope.compile(&[&source], |environment| Predicate::compile(&source, environment))?;
+    Some(Box::new(Filter { keep, rule }))
 }
 
 #[async_trait]

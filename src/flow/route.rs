@@ -27,6 +27,8 @@ const CASE: &[Opt] = &[
     },
 ];
 
+const SHAPE: &str = "as in `- { when: …, to: … }` and, last, `- { otherwise: … }`";
+
 struct Router {
     cases: Vec<(Predicate, ChannelName)>,
     otherwise: ChannelName,
@@ -36,38 +38,48 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
     let Some(items) = settings.items() else {
         scope
             .problem(&settings.place, "`route` must be a list of cases")
-            .hint = Some("as in `- { when: …, to: … }` and, last, `- { otherwise: … }`".to_owned());
+            .hint = Some(SHAPE.to_owned());
+        scope.is_clear = false;
         return None;
     };
     let mut cases = Vec::new();
     let mut otherwise = None;
+    let mut is_misread = false;
     for (index, item) in items.iter().enumerate() {
         if let Err(found) = Options::read(CASE, item) {
             scope.problems.extend(found);
+            scope.is_clear = false;
+            is_misread = true;
             continue;
         }
         match (item.get("when"), item.get("to"), item.get("otherwise")) {
             (Some(when), Some(to), None) => {
-                let source = scope.expression(when);
-                let predicate = source.map(|source| Predicate::compile(&source, &scope.environment()));
+                let predicate = scope.expression(when).and_then(|source| {
+                    scope.compile(&[&source], |environment| Predicate::compile(&source, environment))
+                });
+                cases.extend(predicate.zip(channel(to, scope)));
+            }
+            (None, None, Some(to)) => {
                 let channel = channel(to, scope);
-                match (predicate, channel) {
-                    (Some(Ok(predicate)), Some(channel)) => cases.push((predicate, channel)),
-                    (Some(Err(found)), _) => scope.problems.extend(found),
-                    _ => {}
+                if index + 1 == items.len() {
+                    otherwise = channel;
+                } else {
+                    scope.problem(&to.place, "nothing gets behind `otherwise`").hint =
+                        Some("make it the last case".to_owned());
                 }
             }
-            (None, None, Some(to)) if index + 1 == items.len() => otherwise = channel(to, scope),
-            (None, None, Some(to)) => {
-                scope.problem(&to.place, "nothing gets behind `otherwise`").hint =
-                    Some("make it the last case".to_owned());
-            }
-            _ => {
-                scope.problem(&item.place, "a case is `when` with `to`, or `otherwise`");
+            (_, to, otherwise) => {
+                for to in to.into_iter().chain(otherwise) {
+                    channel(to, scope);
+                }
+                scope
+                    .problem(&item.place, "a case is `when` with `to`, or `otherwise`")
+                    .hint = Some(SHAPE.to_owned());
+                scope.is_clear = false;
             }
         }
     }
-    if items.last().is_none_or(|last| last.get("otherwise").is_none()) {
+    if !is_misread && items.iter().all(|item| item.get("otherwise").is_none()) {
         let hint = "end with `- { otherwise: <channel> }`: no message vanishes unseen; a `filter` before it drops some";
         scope
             .problem(
@@ -75,6 +87,7 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
                 "`route` does not say what becomes of the other messages",
             )
             .hint = Some(hint.to_owned());
+        scope.is_clear = false;
     }
     Some(Box::new(Router {
         cases,
@@ -84,7 +97,7 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
 
 fn channel(to: &Settings, scope: &mut Scope<'_>) -> Option<ChannelName> {
     let name = to.text()?;
-    scope.routed.push((name.to_owned(), to.place.clone()));
+    scope.routed.push(name.to_owned());
     let channel = scope.channel(name, &to.place)?;
     scope.fits(&channel, &to.place)?;
     Some(channel)

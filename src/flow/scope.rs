@@ -1,13 +1,13 @@
 //! What a step knows when it is planned: what comes in, what there is to send to, where to tell problems.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use trunkline_sdk::{Field, Place, Problem, Settings, Shape};
 
 use crate::{
-    config::{Files, unknown_hint},
-    mapping::{Environment, Source, Tables, This},
+    config::{Files, Known, unknown_hint},
+    mapping::{self, Environment, Source, Tables, This},
     names::{ChannelName, FlowName},
 };
 
@@ -20,13 +20,15 @@ pub(crate) enum Carries {
     Message(MessageDescriptor),
     /// A native record that a mapping has made.
     Native(Shape),
+    /// It cannot be said, for something before is wrong, and that was told.
+    Unknown,
 }
 
 impl Carries {
     /// The fields that arrive at a sink, where they are known.
     pub(crate) fn shape(&self) -> Option<Shape> {
         match self {
-            Carries::Record => None,
+            Carries::Record | Carries::Unknown => None,
             Carries::Native(shape) => Some(shape.clone()),
             Carries::Message(descriptor) => Some(Shape {
                 name: descriptor.full_name().to_owned(),
@@ -45,7 +47,7 @@ impl Carries {
     pub(crate) fn message(&self) -> Option<&MessageDescriptor> {
         match self {
             Carries::Message(descriptor) => Some(descriptor),
-            Carries::Record | Carries::Native(_) => None,
+            Carries::Record | Carries::Native(_) | Carries::Unknown => None,
         }
     }
 }
@@ -72,11 +74,13 @@ pub(crate) struct Scope<'c> {
     /// The code tables.
     pub(crate) tables: &'c Tables,
     /// The channels with their types.
-    pub(crate) channels: &'c BTreeMap<ChannelName, MessageDescriptor>,
+    pub(crate) channels: &'c Known<ChannelName, MessageDescriptor>,
     /// What comes into the step; a step that changes it says so here.
     pub(crate) carries: Carries,
-    /// Channels to which a `route` sends, and where it says so.
-    pub(crate) routed: Vec<(String, Place)>,
+    /// Channels to which a `route` sends.
+    pub(crate) routed: Vec<String>,
+    /// Whether it is clear which channels the flow reads and publishes to.
+    pub(crate) is_clear: bool,
     /// What is wrong.
     pub(crate) problems: &'c mut Vec<Problem>,
 }
@@ -88,29 +92,24 @@ impl Scope<'_> {
         self.problems.last_mut().expect("one was pushed just now")
     }
 
-    /// Whether a `route` has sent everything away.
-    pub(crate) fn has_routed(&self) -> bool {
-        !self.routed.is_empty()
-    }
-
     /// The channel of this name; `None`: there is none, and that was told.
     pub(crate) fn channel(&mut self, name: &str, place: &Place) -> Option<ChannelName> {
-        let known = self
-            .channels
-            .keys()
-            .find(|channel| channel.as_str() == name)
-            .cloned();
-        if known.is_none() {
-            let hint = unknown_hint(name, self.channels.keys().map(ChannelName::as_str), "channels");
+        if let Some((known, _)) = self.channels.get(name) {
+            return Some(known.clone());
+        }
+        if !self.channels.is_told(name) {
+            self.is_clear = false;
+            let hint = unknown_hint(name, self.channels.names().into_iter(), "channels");
             self.problem(place, format!("there is no channel `{name}`")).hint = Some(hint);
         }
-        known
+        None
     }
 
     /// Whether what comes in may be sent to this channel; `None`: it may not, and that was told.
     pub(crate) fn fits(&mut self, channel: &ChannelName, place: &Place) -> Option<()> {
-        let wanted = self.channels.get(channel)?.full_name().to_owned();
+        let wanted = self.channels.get(channel.as_str())?.1.full_name().to_owned();
         let (what, hint) = match &self.carries {
+            Carries::Unknown => return Some(()),
             Carries::Message(descriptor) if descriptor.full_name() == wanted => return Some(()),
             Carries::Message(descriptor) => (
                 format!(
@@ -128,17 +127,30 @@ impl Scope<'_> {
         None
     }
 
-    /// What an expression of this step may refer to.
-    pub(crate) fn environment(&self) -> Environment<'_> {
+    /// Compiles the expressions of a step; `None`: they are wrong, and that was told. Where it is not known what
+    /// comes in, only their syntax can be checked.
+    pub(crate) fn compile<T>(
+        &mut self,
+        sources: &[&Source],
+        compile: impl FnOnce(&Environment<'_>) -> Result<T, Vec<Problem>>,
+    ) -> Option<T> {
         let this = match &self.carries {
             Carries::Message(descriptor) => This::Message(descriptor.clone()),
             Carries::Record | Carries::Native(_) => This::Record,
+            Carries::Unknown => {
+                let found = sources.iter().flat_map(|source| mapping::check_syntax(source));
+                self.problems.extend(found);
+                return None;
+            }
         };
-        Environment {
+        let environment = Environment {
             pool: self.pool,
             this,
             tables: self.tables,
-        }
+        };
+        compile(&environment)
+            .map_err(|found| self.problems.extend(found))
+            .ok()
     }
 
     /// The text of an expression with its place; `None`: there is none, and that was told.

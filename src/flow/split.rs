@@ -39,31 +39,27 @@ struct Splitter {
 }
 
 pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn Processor>> {
-    let options = match Options::read(SPLIT, settings) {
-        Ok(options) => options,
-        Err(found) => {
-            scope.problems.extend(found);
-            return None;
-        }
-    };
-    let each = scope.expression(options.get("each")?)?;
-    let emit = scope.mapping(options.get("emit")?)?;
-    let variable = options.text("as")?;
-    match Split::compile(&each, variable, &emit, &scope.environment(), None) {
-        Ok(split) => {
-            let type_name = TypeName::new(split.produces().full_name());
-            scope.carries = Carries::Message(split.produces().clone());
-            Some(Box::new(Splitter {
-                split,
-                type_name,
-                flow: scope.flow.clone(),
-            }))
-        }
-        Err(found) => {
-            scope.problems.extend(found);
-            None
-        }
-    }
+    let split = compile(settings, scope);
+    scope.carries = Carries::Unknown;
+    let split = split?;
+    scope.carries = Carries::Message(split.produces().clone());
+    Some(Box::new(Splitter {
+        type_name: TypeName::new(split.produces().full_name()),
+        split,
+        flow: scope.flow.clone(),
+    }))
+}
+
+fn compile(settings: &Settings, scope: &mut Scope<'_>) -> Option<Split> {
+    let options = Options::read(SPLIT, settings)
+        .map_err(|found| scope.problems.extend(found))
+        .ok()?;
+    let each = scope.expression(options.get("each")?);
+    let emit = scope.mapping(options.get("emit")?);
+    let (each, emit, variable) = (each?, emit?, options.text("as")?);
+    scope.compile(&[&each, &emit], |environment| {
+        Split::compile(&each, variable, &emit, environment, None)
+    })
 }
 
 #[async_trait]

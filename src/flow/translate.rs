@@ -23,14 +23,13 @@ struct Translator {
 }
 
 pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn Processor>> {
-    let source = scope.mapping(settings)?;
-    let mapping = match Mapping::compile(&source, &scope.environment(), None) {
-        Ok(mapping) => mapping,
-        Err(found) => {
-            scope.problems.extend(found);
-            return None;
-        }
-    };
+    let mapping = scope.mapping(settings).and_then(|source| {
+        scope.compile(&[&source], |environment| {
+            Mapping::compile(&source, environment, None)
+        })
+    });
+    scope.carries = Carries::Unknown;
+    let mapping = mapping?;
     let (carries, type_name) = match mapping.produces() {
         Produces::Message(descriptor) => (
             Carries::Message(descriptor.clone()),

@@ -111,6 +111,11 @@ impl<const N: usize> Facts for [(&str, &str); N] {
     }
 }
 
+/// What is wrong with the syntax of an expression, whatever it is about.
+pub(crate) fn check_syntax(source: &Source) -> Vec<Problem> {
+    syntax::parse(source).err().unwrap_or_default()
+}
+
 /// A compiled translation.
 #[derive(Debug)]
 pub struct Mapping {

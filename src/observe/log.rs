@@ -12,7 +12,9 @@ pub fn init(default: &str) {
     let filter = EnvFilter::new(format!("lapin=off,{chosen}"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(stderr);
+        .with_writer(stderr)
+        // A collector that has died is no reason to die with it.
+        .log_internal_errors(false);
     let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // An error means that a test has set up a log already.
     let _ = if std::env::var("TRUNKLINE_LOG_FORMAT").as_deref() == Ok("json") {

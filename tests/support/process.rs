@@ -74,21 +74,35 @@ impl Process {
     }
 
     /// SIGTERM; waits for its end.
-    pub(crate) async fn terminate(mut self) -> ExitStatus {
-        let id = self.child.id().expect("it is running").to_string();
+    pub(crate) async fn terminate(self) -> ExitStatus {
+        self.signal_to_stop().await;
+        self.ended().await.0
+    }
+
+    /// SIGTERM.
+    pub(crate) async fn signal_to_stop(&self) {
         let sent = Command::new("kill")
-            .args(["-TERM", &id])
+            .args(["-TERM", &self.id().to_string()])
             .status()
             .await
             .expect("`kill` is there");
         assert!(sent.success());
+    }
+
+    /// Waits for its end; returns what it has said, too.
+    pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         // Its pipe must not fill up while it says goodbye.
-        let goodbye = async { while let Ok(Some(_)) = self.talk.next_line().await {} };
+        let goodbye = async {
+            while let Ok(Some(line)) = self.talk.next_line().await {
+                self.said.push_str(&line);
+                self.said.push('\n');
+            }
+        };
         let ended = async { tokio::join!(self.child.wait(), goodbye).0 };
         let ended = tokio::time::timeout(LONGEST, ended)
             .await
             .expect("it ends within a minute");
-        ended.expect("it can be waited for")
+        (ended.expect("it can be waited for"), self.said)
     }
 
     /// Its id, for a look at its memory.

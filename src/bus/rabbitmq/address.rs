@@ -36,6 +36,11 @@ impl Address {
             "amqps" => AMQPScheme::AMQPS,
             other => return Err(wrong(format!("begins with `{other}://`"))),
         };
+        if rest.rfind('@') > rest.find(['/', '?']) && rest.contains(['/', '?']) {
+            let what = "has a `/`, `?` or `@` that would begin another part".to_owned();
+            let hint = "in user, password and vhost write `%2f` for `/`, `%3f` for `?` and `%40` for `@`";
+            return Err(wrong(what).hint(hint));
+        }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = match rest.split_once('/') {
             Some((authority, path)) => (authority, Some(path)),
@@ -121,6 +126,29 @@ impl Address {
     }
 }
 
+/// As people write it, without the password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            AMQPScheme::AMQP => "amqp",
+            AMQPScheme::AMQPS => "amqps",
+        };
+        let hosts: Vec<_> = self
+            .hosts
+            .iter()
+            .map(|(host, port)| match host.contains(':') {
+                true => format!("[{host}]:{port}"),
+                false => format!("{host}:{port}"),
+            })
+            .collect();
+        let vhost = match self.vhost.as_str() {
+            "/" => "",
+            vhost => vhost,
+        };
+        write!(f, "{scheme}://{}@{}/{vhost}", self.user, hosts.join(","))
+    }
+}
+
 /// Shows everything but the password.
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -197,6 +225,9 @@ mod tests {
             ("amqp://u:s3cret@/v", "no host"),
             ("amqp://u:s3cret@h:99999/v", "port of `h`"),
             ("amqp://u:s3cret@h/a/b", "`%2f`"),
+            ("amqp://u:a/s3cret@h", "would begin another part"),
+            ("amqp://u:1,a/s3cret@h/v", "would begin another part"),
+            ("amqp://u:a?s3cret@h/v", "would begin another part"),
             ("amqp://u:s3cret%zz@h/", "password that is no text"),
             ("amqp://u:s3cret@h/?hartbeat=1s", "unknown option `hartbeat`"),
             ("amqp://u:s3cret@h/?heartbeat=soon", "`heartbeat`"),
@@ -207,5 +238,6 @@ mod tests {
         }
         let address = Address::parse("amqp://u:s3cret@h/v").unwrap();
         assert!(!format!("{address:?}").contains("s3cret"));
+        assert_eq!(address.to_string(), "amqp://u@h:5672/v");
     }
 }

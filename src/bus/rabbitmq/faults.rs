@@ -51,10 +51,18 @@ pub(super) fn connecting(error: lapin::Error, address: &Address, node: &str) -> 
             "grant it with `rabbitmqctl set_permissions -p {vhost} {user} …`"
         )),
         Some((code, text)) => Fault::reopen(format!("the broker {node} ended the connection: {code} {text}")),
-        None => Fault::reopen(format!("the broker {node} cannot be reached: {error}"))
+        None => Fault::reopen(format!("the broker {node} cannot be reached: {}", shown(&error)))
             .hint("see that it runs, and that host and port in the bus's URL are right"),
     }
     .because(error)
+}
+
+/// The library's error: of the system's errors only the kind, in words.
+fn shown(error: &lapin::Error) -> String {
+    match error.kind() {
+        ErrorKind::IOError(error) => error.kind().to_string(),
+        _ => error.to_string(),
+    }
 }
 
 /// Why something was refused on an open connection. `doing` says what: `reading queue `x``.

@@ -52,6 +52,16 @@ use crate::{
 /// Batches on their way to the publisher; more wait in their callers.
 const INBOX: usize = 64;
 
+/// Whether a URL names a broker; nothing is connected. The fault shows no password.
+pub(crate) fn check_address(url: &str) -> Result<(), Fault> {
+    Address::parse(url).map(drop)
+}
+
+/// A broker's URL as people write it, without the password.
+pub(crate) fn shown(url: &str) -> String {
+    Address::parse(url).map_or_else(|_| "no URL of a broker".to_owned(), |address| address.to_string())
+}
+
 /// A connection to RabbitMQ.
 pub struct RabbitBus {
     publisher: mpsc::Sender<Order>,
@@ -256,8 +266,8 @@ impl Ballot {
                             .iter()
                             .zip(parcels)
                             .map(|(outgoing, parcel)| Job {
-                                outgoing: outgoing.clone(),
-                                parcel: Some(parcel),
+                                outgoing: Box::new(outgoing.clone()),
+                                parcel,
                                 hop,
                                 ballot: self.clone(),
                                 since,
@@ -359,7 +369,7 @@ impl Batch {
 }
 
 impl Entry {
-    fn pack(&self) -> Result<Vec<Parcel>, Fault> {
+    fn pack(&self) -> Result<Vec<Option<Box<Parcel>>>, Fault> {
         // After a *lost* connection it is different: the hop is completed, and its input comes once more.
         if let Some(input) = self.hop.inputs.iter().find(|input| input.receipt.is_closed()) {
             return Err(Fault::reopen(format!(
@@ -367,7 +377,11 @@ impl Entry {
                 input.queue()
             )));
         }
-        self.hop.outputs.iter().map(wire::pack).collect()
+        self.hop
+            .outputs
+            .iter()
+            .map(|outgoing| Ok(Some(Box::new(wire::pack(outgoing)?))))
+            .collect()
     }
 
     /// Settles the inputs if all else is durable.

@@ -48,13 +48,13 @@ const TRIES: u32 = 3;
 /// A full queue may have room again after this.
 const FULL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// One message to be published.
+/// One message to be published. What is large in it is boxed, because jobs are moved often.
 #[derive(Debug)]
 pub(super) struct Job {
     /// The message with its destination.
-    pub(super) outgoing: Outgoing,
+    pub(super) outgoing: Box<Outgoing>,
     /// It, packed; taken by the first publishing.
-    pub(super) parcel: Option<Parcel>,
+    pub(super) parcel: Option<Box<Parcel>>,
     /// Which hop of its batch it belongs to.
     pub(super) hop: usize,
     /// Where the answer goes; when the last job of the batch is gone, the batch is answered.
@@ -188,7 +188,11 @@ impl Publisher {
             while live.window.has_room()
                 && let Some(mut job) = self.waiting.pop_front()
             {
-                match job.parcel.take().map_or_else(|| wire::pack(&job.outgoing), Ok) {
+                match job
+                    .parcel
+                    .take()
+                    .map_or_else(|| wire::pack(&job.outgoing).map(Box::new), Ok)
+                {
                     Ok(parcel) => live.window.publish(job, parcel),
                     Err(fault) => job.answer(Err(fault)),
                 }

@@ -114,7 +114,7 @@ impl<J: Publish> Window<J> {
     }
 
     /// Publishes: queues the frames with lapin, and does not wait for them to be written.
-    pub(super) fn publish(&mut self, job: J, parcel: Parcel) {
+    pub(super) fn publish(&mut self, job: J, parcel: Box<Parcel>) {
         let channel = self.channel.clone();
         let options = BasicPublishOptions {
             mandatory: true,
@@ -126,7 +126,7 @@ impl<J: Publish> Window<J> {
                 routing_key,
                 properties,
                 body,
-            } = parcel;
+            } = *parcel;
             channel
                 .basic_publish(exchange, routing_key, options, &body, properties)
                 .await

@@ -17,7 +17,7 @@ use shop::{Order, Shop};
 use summary::Summary;
 use trunkline_sdk::Fault;
 
-use super::{Failure, checked};
+use super::{Failure, say};
 use crate::{
     config::{self, Landscape, Plan, Variables},
     observe,
@@ -83,11 +83,6 @@ pub(super) struct Demo {
 }
 
 impl Demo {
-    #[expect(
-        clippy::print_stdout,
-        clippy::print_stderr,
-        reason = "stdout is for data, stderr for talk"
-    )]
     pub(super) async fn run(self) -> Result<(), Failure> {
         let started = Instant::now();
         observe::init_log("error");
@@ -97,9 +92,9 @@ impl Demo {
         unpack(&home)?;
         let address = free_address()?;
         let plan = plan(&home, address)?;
-        eprintln!("The example shop, in {}", home.display());
-        eprintln!(
-            "  the shop is a stand-in: it sends orders in Shopify's shape, signed, over HTTP, and every fifth as a file"
+        say::talk(format_args!("The example shop, in {}", home.display()));
+        say::talk(
+            "  the shop is a stand-in: it sends orders in Shopify's shape, signed, over HTTP, and every fifth as a file",
         );
         let runtime = Runtime::start(&plan, None).await?;
         let orders: Vec<_> = (0..self.orders as usize).map(Order::new).collect();
@@ -108,18 +103,22 @@ impl Demo {
         drain(&runtime, &plan, &home).await?;
         let summary = Summary::read(&runtime, &plan, &home, &orders, before, &answers)?;
         let finished = runtime.stop().await;
-        print!("{summary}");
-        eprintln!("{:.1} s. Look at:", started.elapsed().as_secs_f32());
-        eprintln!("  {}  what the flows are made of", home.join("flows").display());
-        eprintln!(
-            "  trunkline dead-letters list {}  the parked orders",
-            home.display()
-        );
-        eprintln!("  trunkline check {}  after changing something", home.display());
+        say::data(&summary)?;
+        let shown = home.display();
+        let took = started.elapsed().as_secs_f32();
+        say::talk(format_args!(
+            "{took:.1} s. Look at:\n  \
+             {shown}/flows  what the flows are made of\n  \
+             trunkline dead-letters list {shown}  the parked orders\n  \
+             trunkline check {shown}  after changing something"
+        ));
         if finished && summary.is_right() {
             Ok(())
         } else {
-            Err(Fault::stop("the numbers above do not add up: that is our mistake, please tell us").into())
+            say::talk(
+                "error: the numbers above do not add up; this is our mistake\n  = hint: please report them",
+            );
+            Err(Failure::Ours)
         }
     }
 }
@@ -152,9 +151,9 @@ fn plan(home: &Path, address: SocketAddr) -> Result<Plan, Failure> {
         "SHOP_SECRET" => Some(SECRET.to_owned()),
         _ => None,
     };
-    let (landscape, problems) = Landscape::read(home.to_owned(), &Variables::new(&variables))?;
-    checked(&landscape, problems)
-        .map_err(|problems| Fault::stop(config::report(&landscape.files, &problems)).into())
+    let landscape = Landscape::read(home.to_owned(), &Variables::new(&variables))?;
+    config::check(&landscape, trunkline_proto::descriptor_pool())
+        .map_err(|problems| Fault::stop(config::report(&landscape, &problems)).into())
 }
 
 /// How the webhook answered, in numbers.

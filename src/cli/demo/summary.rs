@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt, path::Path};
 use rusqlite::{Connection, OpenFlags};
 use trunkline_sdk::Fault;
 
-use super::{Answers, shop::Order};
+use super::{
+    Answers,
+    shop::{Flaw, Order},
+};
 use crate::{config::Plan, observe::Counts, runtime::Runtime};
 
 /// The stock of each article.
@@ -16,6 +19,7 @@ pub(super) struct Summary {
     accepted: usize,
     refused: usize,
     by_file: usize,
+    repeats: usize,
     picked: BTreeMap<String, i64>,
     before: Stock,
     after: Stock,
@@ -45,6 +49,10 @@ impl Summary {
             flows: flows.collect(),
             accepted: answers.accepted,
             refused: answers.refused,
+            repeats: orders
+                .iter()
+                .filter(|order| order.flaw == Flaw::SentTwice)
+                .count(),
             by_file: orders.iter().filter(|order| order.is_by_file()).count(),
             picked: query(home, "SELECT route, count(*) FROM picks GROUP BY route")?,
             before,
@@ -107,10 +115,11 @@ impl fmt::Display for Summary {
             writeln!(f, "  {sku:<10} {before:>7} {:>7} {after:>7}", before - after)?;
         }
         if self.is_right() {
-            writeln!(
-                f,
-                "  counted again from the orders: exactly right, though some came twice"
-            )
+            let repeats = match self.repeats {
+                0 => "",
+                _ => ", though some came twice",
+            };
+            writeln!(f, "  counted again from the orders: exactly right{repeats}")
         } else {
             writeln!(
                 f,

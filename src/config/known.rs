@@ -1,0 +1,54 @@
+//! The names that a landscape declares: those that are right, those that are wrong and were told, and whether there
+//! may be more than could be read. So one mistake is told once, and not by everybody who names it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names of one kind, with what they stand for.
+#[derive(Debug)]
+pub(crate) struct Known<N, T> {
+    right: BTreeMap<String, (N, T)>,
+    wrong: BTreeSet<String>,
+    is_whole: bool,
+}
+
+impl<N, T> Known<N, T> {
+    /// None yet. `is_whole`: all of the text that declares them could be read.
+    pub(crate) fn new(is_whole: bool) -> Self {
+        Self {
+            right: BTreeMap::new(),
+            wrong: BTreeSet::new(),
+            is_whole,
+        }
+    }
+
+    /// A name that can be used.
+    pub(crate) fn insert(&mut self, text: &str, name: N, stands_for: T) {
+        self.right.insert(text.to_owned(), (name, stands_for));
+    }
+
+    /// A name whose declaration is wrong, which was told.
+    pub(crate) fn insert_wrong(&mut self, text: &str) {
+        self.wrong.insert(text.to_owned());
+    }
+
+    /// What a name stands for.
+    pub(crate) fn get(&self, text: &str) -> Option<&(N, T)> {
+        self.right.get(text)
+    }
+
+    /// Whether the cause for a name that cannot be used was told already.
+    pub(crate) fn is_told(&self, text: &str) -> bool {
+        !self.is_whole || self.wrong.contains(text)
+    }
+
+    /// All names, right or wrong, in order.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let all: BTreeSet<_> = self.right.keys().chain(&self.wrong).map(String::as_str).collect();
+        all.into_iter().collect()
+    }
+
+    /// The names that can be used, with what they stand for, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(N, T)> {
+        self.right.values()
+    }
+}

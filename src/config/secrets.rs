@@ -1,0 +1,225 @@
+//! Where secrets stand in the clear in the files of a landscape, so that no report shows them.
+//!
+//! A secret is what an option says is one, every value of a system whose adapter or option is not known (it may be
+//! a misspelt one), and the password in a URL, wherever it stands. Where `trunkline.yaml` is no YAML, nobody can say
+//! what is a value of what, and only its keys are shown.
+
+use std::ops::Range;
+
+use trunkline_sdk::{Kind, Opt, Place, Settings};
+
+use super::Landscape;
+use crate::adapters;
+
+/// What a secret looks like to others.
+const HIDDEN: &str = "***";
+
+/// The places of secrets.
+pub(super) struct Secrets {
+    places: Vec<Place>,
+    /// `trunkline.yaml`, where it could not be read.
+    unread: bool,
+}
+
+/// A line as it is shown, and where the mark stands now.
+pub(super) struct Shown {
+    pub(super) text: String,
+    pub(super) place: Place,
+}
+
+impl Secrets {
+    pub(super) fn of(landscape: &Landscape) -> Self {
+        let mut places = Vec::new();
+        for system in &landscape.systems {
+            for entry in system.value.entries().unwrap_or_default() {
+                match adapters::find(&entry.key) {
+                    Some(adapter) => group(adapter.describe().system, &entry.value, &mut places),
+                    None => all(&entry.value, &mut places),
+                }
+            }
+            if system.value.entries().is_none() {
+                all(&system.value, &mut places);
+            }
+        }
+        let (bus, place) = &landscape.bus;
+        if !bus.starts_with("embedded:") && !bus.contains("://") {
+            places.push(place.clone());
+        }
+        Self {
+            places,
+            unread: !landscape.is_read,
+        }
+    }
+
+    /// A line of a file without its secrets; `place` is what is marked in it.
+    pub(super) fn hide(&self, line: &str, place: &Place) -> Shown {
+        let on_line = self
+            .places
+            .iter()
+            .filter(|secret| secret.file == place.file && secret.line == place.line);
+        let column = |number: u32| number as usize - 1;
+        let mut hidden: Vec<_> = on_line
+            .map(|secret| column(secret.column)..column(secret.column) + secret.width as usize)
+            .collect();
+        let characters: Vec<char> = line.chars().collect();
+        hidden.extend(passwords(&characters));
+        if self.unread && &*place.file == "trunkline.yaml" {
+            hidden.extend(values(&characters));
+        }
+        hidden.retain(|range| {
+            characters
+                .get(range.clone())
+                .is_none_or(|text| !is_variable(text))
+        });
+        hidden.sort_by_key(|range| range.start);
+        replace(&characters, &hidden, place)
+    }
+}
+
+/// `${NAME}` and nothing else: it says no secret.
+fn is_variable(text: &[char]) -> bool {
+    let ['$', '{', name @ .., '}'] = text else {
+        return false;
+    };
+    name.iter().all(|c| c.is_ascii_alphanumeric() || *c == '_')
+}
+
+fn group(declared: &'static [Opt], settings: &Settings, places: &mut Vec<Place>) {
+    let Some(entries) = settings.entries() else {
+        return all(settings, places);
+    };
+    for entry in entries {
+        match declared.iter().find(|option| option.name == entry.key) {
+            Some(option) => value(&option.kind, &entry.value, places),
+            None => all(&entry.value, places),
+        }
+    }
+}
+
+fn value(kind: &'static Kind, settings: &Settings, places: &mut Vec<Place>) {
+    match kind {
+        Kind::Secret | Kind::Any => all(settings, places),
+        Kind::List(kind) => match settings.items() {
+            Some(items) => items.iter().for_each(|item| value(kind, item, places)),
+            None => value(kind, settings, places),
+        },
+        Kind::Map(kind) => match settings.entries() {
+            Some(entries) => entries.iter().for_each(|entry| value(kind, &entry.value, places)),
+            None => all(settings, places),
+        },
+        Kind::Group(options) | Kind::OneOf(options) => group(options, settings, places),
+        Kind::Text | Kind::Flag | Kind::Number(..) | Kind::Duration | Kind::Size | Kind::Choice(_) => {
+            if settings.text().is_none() {
+                all(settings, places);
+            }
+        }
+    }
+}
+
+fn all(settings: &Settings, places: &mut Vec<Place>) {
+    if settings.text().is_some_and(|text| !text.is_empty()) {
+        places.push(settings.place.clone());
+    }
+    let items = settings.items().unwrap_or_default().iter();
+    let entries = settings.entries().unwrap_or_default().iter();
+    items
+        .chain(entries.map(|entry| &entry.value))
+        .for_each(|value| all(value, places));
+}
+
+/// Between the `:` behind the user and the `@` before the host of each URL.
+fn passwords(line: &[char]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(at) = find(line, from, &[':', '/', '/']) {
+        let start = at + 3;
+        let ends = |c: &char| c.is_whitespace() || *c == '"' || *c == '\'';
+        let end = line[start..]
+            .iter()
+            .position(ends)
+            .map_or(line.len(), |at| start + at);
+        let host = line[start..end]
+            .iter()
+            .rposition(|c| *c == '@')
+            .map(|at| start + at);
+        if let Some(host) = host
+            && let Some(colon) = line[start..host].iter().position(|c| *c == ':')
+            && start + colon + 1 < host
+        {
+            found.push(start + colon + 1..host);
+        }
+        from = end;
+    }
+    found
+}
+
+fn find(line: &[char], from: usize, what: &[char]) -> Option<usize> {
+    let at = line
+        .get(from..)?
+        .windows(what.len())
+        .position(|window| window == what)?;
+    Some(from + at)
+}
+
+/// All that is no key and no punctuation of YAML.
+fn values(line: &[char]) -> Vec<Range<usize>> {
+    let is_word = |c: char| !c.is_whitespace() && !"{}[],".contains(c);
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < line.len() {
+        let length = line[at..].iter().take_while(|c| is_word(**c)).count();
+        let word = &line[at..at + length];
+        let is_key = word.strip_suffix(&[':']).is_some_and(|key| {
+            !key.is_empty()
+                && key
+                    .iter()
+                    .all(|c| c.is_ascii_lowercase() || *c == '-' || *c == '_')
+        });
+        if length > 0 && !is_key && word.iter().any(|c| c.is_alphanumeric()) {
+            found.push(at..at + length);
+        }
+        at += length.max(1);
+    }
+    found
+}
+
+/// The ranges are in order; where they overlap, they are one.
+fn replace(line: &[char], hidden: &[Range<usize>], place: &Place) -> Shown {
+    let mut text = String::new();
+    let (start, width) = (place.column as usize - 1, place.width as usize);
+    let (mut from, mut to) = (None, None);
+    let mut at = 0;
+    let mut ranges = hidden.iter().filter(|range| range.end > range.start).peekable();
+    while at <= line.len() {
+        let column = text.chars().count();
+        while ranges.next_if(|range| range.end <= at).is_some() {}
+        let next = match ranges.peek() {
+            Some(range) if range.start <= at => {
+                text.push_str(HIDDEN);
+                range.end.min(line.len()).max(at + 1)
+            }
+            _ => {
+                text.extend(line.get(at));
+                at + 1
+            }
+        };
+        if from.is_none() && start < next {
+            from = Some(column);
+        }
+        if to.is_none() && start + width <= next {
+            to = Some(text.chars().count());
+        }
+        at = next;
+    }
+    let end = text.chars().count();
+    let from = from.unwrap_or(end);
+    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    Shown {
+        place: Place {
+            column: number(from + 1),
+            width: number(to.unwrap_or(end).saturating_sub(from)).max(1),
+            ..place.clone()
+        },
+        text,
+    }
+}

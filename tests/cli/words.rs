@@ -1,0 +1,158 @@
+//! What is said to who has mistyped, or asks what there is.
+
+use tempfile::TempDir;
+
+use crate::{scene::Scene, support::process::output};
+
+#[tokio::test]
+async fn without_a_command_it_says_which_there_are() {
+    let (code, data, talk) = output(&[], &[]).await;
+    assert_eq!((code, data.as_str()), (Some(1), ""));
+    assert_eq!(
+        talk,
+        "\
+Connects the separate systems of an organisation over a message bus
+
+Usage: trunkline <COMMAND>
+
+Commands:
+  run           Run a landscape, or one process of it
+  check         Tell everything that is wrong in a landscape, before it runs
+  demo          Run the example shop with 200 orders, some of them broken
+  dead-letters  The messages that wait for a person
+  adapters      What can be connected, and with which options
+  help          Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help     Print help
+  -V, --version  Print version
+"
+    );
+    // what was asked for is data, and no failure
+    let (code, data, nothing) = output(&["--help"], &[]).await;
+    assert_eq!((code, data, nothing.as_str()), (Some(0), talk, ""));
+}
+
+#[tokio::test]
+async fn its_version_is_data() {
+    let (code, data, talk) = output(&["--version"], &[]).await;
+    let version = format!("trunkline {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!((code, data, talk.as_str()), (Some(0), version, ""));
+}
+
+#[tokio::test]
+async fn an_unknown_word_is_the_users_to_mend() {
+    for (arguments, told) in [
+        (&["rum"][..], "unrecognized subcommand 'rum'"),
+        (
+            &["run", "--proces", "shop"],
+            "a similar argument exists: '--process'",
+        ),
+        (&["demo", "--orders", "0"], "0 is not in 1..=100000"),
+        (&["adapters", "wehbook"], "did you mean `webhook`?"),
+    ] {
+        let (code, data, talk) = output(arguments, &[]).await;
+        assert_eq!((code, data.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(talk.contains(told), "{arguments:?}: {talk}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_is_no_landscape_is_told_with_what_makes_one() {
+    let folder = TempDir::new().expect("there is a place for temporary files");
+    let empty = folder.path().to_str().expect("the path is text");
+    let nowhere = format!("{empty}/nowhere");
+    for command in [&["run"][..], &["check"], &["dead-letters", "list"]] {
+        for (place, told) in [
+            (
+                empty,
+                format!("error: `{empty}` is no landscape: it has no `trunkline.yaml`"),
+            ),
+            (&nowhere, format!("error: there is no folder `{nowhere}`")),
+        ] {
+            let arguments: Vec<_> = command.iter().copied().chain([place]).collect();
+            let (code, data, talk) = output(&arguments, &[]).await;
+            let hint = "  = hint: name the folder that holds `trunkline.yaml`: `trunkline run examples/shop`";
+            assert_eq!((code, data.as_str()), (Some(1), ""));
+            assert_eq!(talk, format!("{told}\n{hint}\n"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_in_a_landscape_is_told_at_once_and_nothing_runs() {
+    // given
+    let scene = Scene::shop();
+    scene
+        .edit("listen:", "lissten:")
+        .edit("file: { folder:", "file: { foldr:");
+    // when
+    let (code, data, talk) = scene.run(&[]).await;
+    // then
+    assert_eq!((code, data.as_str()), (Some(1), ""));
+    for told in [
+        "error: unknown option `lissten`\n  --> trunkline.yaml:5:22\n",
+        "did you mean `listen`?",
+        "error: unknown option `foldr`\n  --> trunkline.yaml:6:19\n",
+        "did you mean `folder`?",
+        "\nSHOP: 3 problems\n",
+    ] {
+        assert!(talk.contains(told), "{told}: {talk}");
+    }
+    assert!(!scene.home().join("data").exists());
+    let (code, data, _) = scene.command(&["check", "--json"], &[]).await;
+    let problems: serde_json::Value = serde_json::from_str(&data).expect("it is JSON");
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        problems[0]["file"], "trunkline.yaml",
+        "an editor finds the place: {problems}"
+    );
+}
+
+#[tokio::test]
+async fn a_variable_that_is_not_set_is_told_where_it_is_needed() {
+    let scene = Scene::shop();
+    scene.edit("${SHOP_SECRET:-try-me}", "${SHOP_SECRET}");
+    let (code, _, talk) = scene.run(&[]).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        talk,
+        r#"error: the variable `SHOP_SECRET` is not set
+  --> trunkline.yaml:5:84
+   |   shop: { webhook: { listen: "${SHOP_LISTEN:-127.0.0.1:8080}", verify: { shopify: "${SHOP_SECRET}" } } }
+   |                                                                                    ^^^^^^^^^^^^^^
+   = hint: set it in the environment, or give it a default: `${SHOP_SECRET:-…}`
+
+SHOP: 1 problem
+"#
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_process_is_told_with_the_nearest() {
+    let (code, _, talk) = Scene::shop().command(&["run", "--process", "stok"], &[]).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        talk,
+        "error: the landscape has no process `stok`\n  = hint: did you mean `stock`? processes: `shop`, `stock`\n"
+    );
+}
+
+#[tokio::test]
+async fn the_adapters_are_told_with_their_options() {
+    let (code, data, talk) = output(&["adapters"], &[]).await;
+    assert_eq!((code, talk.as_str()), (Some(0), ""));
+    assert_eq!(data.lines().count(), trunkline::adapters::ADAPTERS.len());
+    for adapter in trunkline::adapters::ADAPTERS {
+        let adapter = adapter.describe();
+        let (code, page, _) = output(&["adapters", adapter.name], &[]).await;
+        let (_, json, _) = output(&["adapters", adapter.name, "--json"], &[]).await;
+        let json: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+        assert_eq!(code, Some(0));
+        assert_eq!(json[0]["name"], adapter.name);
+        for (at, option) in adapter.system.iter().enumerate() {
+            assert!(page.contains(&format!("\n  {}  (", option.name)), "{page}");
+            assert_eq!(json[0]["system"][at]["name"], option.name);
+        }
+    }
+}
