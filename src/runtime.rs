@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     panic::AssertUnwindSafe,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -48,10 +49,21 @@ pub struct Runtime {
 ///
 /// Faults: it is not there, does not let us in, or is in use.
 pub async fn open_bus(plan: &Plan, process: &ProcessName) -> Result<Arc<dyn Bus>, Fault> {
-    Ok(match &plan.bus {
+    open_bus_at(&plan.bus, &plan.store, process).await
+}
+
+/// Opens the bus at this address; `store`: the folder for what it does not remember itself.
+///
+/// Faults: as of [`open_bus`].
+pub async fn open_bus_at(
+    address: &BusAddress,
+    store: &Path,
+    process: &ProcessName,
+) -> Result<Arc<dyn Bus>, Fault> {
+    Ok(match address {
         BusAddress::Embedded(folder) => Arc::new(EmbeddedBus::open(folder)?),
         BusAddress::RabbitMq(url) => {
-            let store = SqliteStore::open(&plan.store)?;
+            let store = SqliteStore::open(store)?;
             Arc::new(RabbitBus::connect(url, process, Arc::new(store)).await?)
         }
     })

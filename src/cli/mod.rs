@@ -3,6 +3,7 @@
 //! Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 the user can mend it, 2 we broke.
 
 mod adapters;
+mod bus;
 mod check;
 mod dead_letters;
 mod demo;
@@ -41,6 +42,9 @@ enum Command {
     /// The messages that wait for a person
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// The bus itself
+    #[command(subcommand)]
+    Bus(bus::BusCommand),
     /// What can be connected, and with which options
     Adapters(adapters::Adapters),
 }
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
             Command::Check(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
+            Command::Bus(command) => command.run().await,
             Command::Adapters(command) => command.run(),
         }
     };

@@ -10,15 +10,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, timeout};
-use trunkline::{
-    bus::{Bus, Hop},
-    names::QueueName,
-};
+use tokio::time::timeout;
+use trunkline::bus::{Bus, Hop};
 
 use crate::{
     scene::{
-        PATIENCE, billing, from_source, ids, landscape, log, opened, order, orders, publish, receive, settle,
+        all_in, billing, from_source, ids, landscape, log, opened, order, orders, publish, receive, settle,
         subscribe, to,
     },
     subject::Subject,
@@ -244,26 +241,4 @@ fn last_words(mut child: Child) -> Option<usize> {
     let status = child.wait().expect("it has ended");
     assert_eq!(status.success(), holding.is_none(), "it fell over something else");
     holding
-}
-
-/// Everything a queue holds.
-async fn all_in(bus: &dyn Bus, queue: &QueueName) -> BTreeSet<String> {
-    let mut subscription = subscribe(bus, queue, 100).await;
-    let mut found = BTreeSet::new();
-    let mut batch = Vec::new();
-    let deadline = Instant::now() + PATIENCE;
-    while !bus.depth(queue).await.expect("it is there").is_drained() {
-        assert!(Instant::now() < deadline, "`{queue}` is never drained");
-        // What is expected is not known: it may be that the counters only lag behind.
-        let moment = Duration::from_millis(50);
-        let _nothing_came = timeout(moment, subscription.receive(&mut batch, 100)).await;
-        found.extend(
-            batch
-                .iter()
-                .map(|delivery| delivery.message.id.as_str().to_owned()),
-        );
-        settle(bus, std::mem::take(&mut batch)).await;
-    }
-    subscription.close().await;
-    found
 }

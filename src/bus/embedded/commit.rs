@@ -12,6 +12,7 @@ use trunkline_sdk::{Fault, Remedy};
 use super::{
     desk::{Change, Tally, undeclared},
     door::Prepared,
+    lines::PARKED,
     row::Sealed,
     store, suspects,
     writer::{Completion, Writer},
@@ -112,8 +113,8 @@ impl Writer {
     /// On a full disk: gives up the reserve, and has the log cleared. False if neither helps.
     fn make_room(&mut self) -> bool {
         let released = self.disk.release();
-        let tidied = self.store.tidy();
-        released || tidied.is_ok()
+        let tidied = self.can_tidy().is_ok_and(|can| can) && self.store.tidy().is_ok();
+        released || tidied
     }
 
     /// Finds where the rows of a hop are and go, or what is wrong with it.
@@ -137,12 +138,9 @@ impl Writer {
                 check_size(sealed)?;
                 match &output.to {
                     Destination::Channel(channel) => self.route(channel.as_str()).map(Table::Waiting),
+                    Destination::Queue { queue, .. } => Ok(Table::Waiting(vec![self.find_bound(queue)?])),
                     Destination::Retry { queue, after, .. } => {
-                        let (number, bound) = self.find(queue)?;
-                        if !bound {
-                            return Err(undeclared(queue));
-                        }
-                        Ok(Table::Delayed(number, *after))
+                        Ok(Table::Delayed(self.find_bound(queue)?, *after))
                     }
                     Destination::Parked { queue, .. } => Ok(Table::Parked(self.find(queue)?.0)),
                 }
@@ -170,6 +168,13 @@ impl Writer {
             .ok_or_else(|| undeclared(queue))
     }
 
+    fn find_bound(&self, queue: &QueueName) -> Result<u16, Fault> {
+        match self.find(queue)? {
+            (number, true) => Ok(number),
+            (_, false) => Err(undeclared(queue)),
+        }
+    }
+
     fn write<'a>(
         &mut self,
         hops: impl Iterator<Item = (&'a Prepared, &'a Plan)>,
@@ -190,13 +195,19 @@ impl Writer {
             *place
         };
         for (prepared, plan) in hops {
-            for &(queue, place) in &plan.inputs {
+            for &(line, place) in &plan.inputs {
+                let (queue, parked) = (line & !PARKED, line & PARKED != 0);
                 let gone = connection
-                    .prepare_cached("DELETE FROM waiting WHERE id = ?1")?
+                    .prepare_cached(if parked { FROM_PARKED } else { FROM_WAITING })?
                     .execute([store::id(queue, place)])?;
                 // One, unless its subscription ended just now and another took it, too.
-                let change = written.changes.entry(queue).or_default();
-                change.counts.waiting -= i64::from(gone > 0);
+                let gone = i64::from(gone > 0);
+                let counts = &mut written.changes.entry(queue).or_default().counts;
+                if parked {
+                    counts.parked -= gone;
+                } else {
+                    counts.waiting -= gone;
+                }
             }
             for (sealed, table) in prepared.sealed.iter().zip(&plan.outputs) {
                 match table {
@@ -226,8 +237,11 @@ impl Writer {
                         written.due = Some(written.due.map_or(due, |first| first.min(due)));
                     }
                     Table::Parked(queue) => {
-                        insert(connection, INTO_PARKED, store::id(*queue, next(*queue)), sealed)?;
-                        written.changes.entry(*queue).or_default().counts.parked += 1;
+                        let place = next(*queue);
+                        insert(connection, INTO_PARKED, store::id(*queue, place), sealed)?;
+                        let change = written.changes.entry(*queue).or_default();
+                        change.counts.parked += 1;
+                        change.parked_end = Some(place);
                     }
                 }
             }
@@ -326,6 +340,8 @@ fn promote(
 }
 
 const INTO_WAITING: &str = "INSERT INTO waiting (id, sum, envelope, body) VALUES (?1, ?2, ?3, ?4)";
+const FROM_WAITING: &str = "DELETE FROM waiting WHERE id = ?1";
+const FROM_PARKED: &str = "DELETE FROM parked WHERE id = ?1";
 const INTO_PARKED: &str = "INSERT INTO parked (id, sum, envelope, body) VALUES (?1, ?2, ?3, ?4)";
 
 fn insert(connection: &Connection, sql: &str, id: i64, sealed: &Sealed) -> rusqlite::Result<()> {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use trunkline_sdk::Fault;
 
 use super::{
-    lines::{Alone, Lease, Line, State, Step, Subscriber, Work},
+    lines::{Alone, Lease, Line, PARKED, State, Step, Subscriber, Work},
     store::{self, Counts, StoredQueue},
 };
 use crate::{
@@ -42,6 +42,8 @@ pub(super) struct Change {
     pub(super) counts: Counts,
     /// The last place that was filled among those that wait.
     pub(super) end: Option<i64>,
+    /// And among those that are parked.
+    pub(super) parked_end: Option<i64>,
 }
 
 /// What a transaction is to write into a queue's row.
@@ -78,6 +80,7 @@ impl Desk {
         let mut state = self.state();
         state.numbers.insert(queue.name.clone(), queue.number);
         state.queues.insert(queue.number, Line::new(queue));
+        state.queues.insert(queue.number | PARKED, Line::parked(queue));
     }
 
     /// The number of a queue.
@@ -94,24 +97,25 @@ impl Desk {
     pub(super) fn depth(&self, queue: &QueueName) -> Result<Depth, Fault> {
         let number = self.number(queue)?;
         let state = self.state();
-        let line = &state.queues[&number];
+        let (line, parked) = (&state.queues[&number], &state.queues[&(number | PARKED)]);
         let count = |rows: i64| u64::try_from(rows).unwrap_or(0);
         Ok(Depth {
             ready: count(line.counts.waiting).saturating_sub(line.leased),
-            unsettled: line.leased,
+            unsettled: line.leased + parked.leased,
             delayed: count(line.counts.delayed),
-            parked: count(line.counts.parked),
+            parked: count(line.counts.parked).saturating_sub(parked.leased),
         })
     }
 
-    /// A new subscription; gives its number.
+    /// A new subscription to a queue, or (`parked`) to what is parked for it; gives its number.
     pub(super) fn subscribe(
         self: &Arc<Self>,
         queue: &QueueName,
+        parked: bool,
         prefetch: u16,
         deliveries: mpsc::Sender<Delivery>,
     ) -> Result<u64, Fault> {
-        let number = self.number(queue)?;
+        let number = self.number(queue)? | if parked { PARKED } else { 0 };
         let subscriber = TAGS.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
         state.check()?;
@@ -243,6 +247,7 @@ impl Desk {
             let delivery = Delivery {
                 message: opened.message,
                 attempt: opened.attempt,
+                cause: opened.cause,
                 redelivered,
                 unreadable: opened.unreadable,
                 receipt: Receipt::new(tag, Arc::clone(&subscriber.line)),
@@ -315,8 +320,14 @@ impl Desk {
             line.counts = tally.counts;
             line.mark = tally.mark;
             line.raising = false;
-            if let Some(end) = changes.get(&queue).and_then(|change| change.end) {
+            let Some(change) = changes.get(&queue) else {
+                continue;
+            };
+            if let Some(end) = change.end {
                 line.end = end;
+            }
+            if let Some(end) = change.parked_end {
+                state.line(queue | PARKED).end = end;
             }
         }
         for tag in settled {
@@ -329,6 +340,7 @@ impl Desk {
         }
         for &queue in tallies.keys() {
             self.heat(&mut state, queue);
+            self.heat(&mut state, queue | PARKED);
         }
     }
 
@@ -353,6 +365,7 @@ impl Desk {
         state
             .queues
             .iter()
+            .filter(|(queue, _)| **queue < PARKED)
             .map(|(&queue, line)| (queue, line.cursor.max(line.old)))
             .collect()
     }

@@ -27,6 +27,8 @@ use crate::{
 const NAME: &str = "bus.reserve";
 /// What the reserve holds: the log between two clearings of a full disk, and the index of the log.
 pub(super) const RESERVE: u64 = 16 << 20;
+/// Left for the index of the log, and for others.
+const SLACK: u64 = 1 << 20;
 /// The mark is 5 % of the disk, within these bounds, and never more than a quarter of it.
 const LEAST_MARK: u64 = 256 << 20;
 const MOST_MARK: u64 = 4 << 30;
@@ -132,6 +134,12 @@ impl Disk {
             )
             .hint("make room on it; what is on the bus is still delivered, and the bus goes on by itself")
         })
+    }
+
+    /// Whether so many bytes more can be written, and something small beside them.
+    pub(super) fn has_room_for(&self, bytes: u64) -> bool {
+        self.measure()
+            .is_none_or(|(free, _)| bytes == 0 || free >= bytes.saturating_add(SLACK))
     }
 
     /// Free bytes, and the mark.

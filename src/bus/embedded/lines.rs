@@ -15,6 +15,9 @@ use trunkline_sdk::{Fault, Remedy};
 use super::store::{self, Counts, StoredQueue};
 use crate::bus::{Delivery, Settle};
 
+/// Added to the number of a queue, the number of the line of its parked messages.
+pub(super) const PARKED: u16 = 0x8000;
+
 /// How many messages are read at a time.
 const BATCH: usize = 256;
 
@@ -132,6 +135,17 @@ impl Line {
             subscribers: VecDeque::new(),
             hot: false,
             raising: false,
+        }
+    }
+
+    /// The parked messages of a queue as it was found: whoever asks for them may have them all.
+    pub(super) fn parked(queue: &StoredQueue) -> Self {
+        Self {
+            counts: Counts::default(),
+            bound: true,
+            mark: i64::MAX,
+            old: 0,
+            ..Self::new(queue)
         }
     }
 }

@@ -82,6 +82,11 @@ impl EmbeddedBus {
         Self::open_above(folder, None)
     }
 
+    /// Whether there is one in this folder.
+    pub fn is_in(folder: &Path) -> bool {
+        Store::path(folder).exists()
+    }
+
     /// As [`EmbeddedBus::open`]; accepts nothing new while less than `mark` bytes of the disk are free.
     fn open_above(folder: &Path, mark: Option<u64>) -> Result<EmbeddedBus, Fault> {
         let lock = Lock::take(folder)?;
@@ -152,6 +157,22 @@ impl EmbeddedBus {
         }
     }
 
+    fn begin_receiving(&self, queue: &QueueName, parked: bool, prefetch: u16) -> Result<Subscription, Fault> {
+        let prefetch = prefetch.max(1);
+        let (sender, deliveries) = mpsc::channel(prefetch.into());
+        let subscriber = self.desk.subscribe(queue, parked, prefetch, sender)?;
+        let (desk, door) = (Arc::clone(&self.desk), self.door.clone());
+        Ok(Subscription::new(deliveries, async move {
+            // Hops that were handed over before are carried out, then the rest goes back.
+            let (answer, answered) = oneshot::channel();
+            if door.send(Request::Barrier(answer)).await.is_ok() {
+                // Not answered: the bus was closed, and all hops with it.
+                let _closed = answered.await;
+            }
+            desk.unsubscribe(subscriber);
+        }))
+    }
+
     fn threads(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -172,19 +193,19 @@ impl Bus for EmbeddedBus {
     }
 
     async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault> {
-        let prefetch = prefetch.max(1);
-        let (sender, deliveries) = mpsc::channel(prefetch.into());
-        let subscriber = self.desk.subscribe(queue, prefetch, sender)?;
-        let (desk, door) = (Arc::clone(&self.desk), self.door.clone());
-        Ok(Subscription::new(deliveries, async move {
-            // Hops that were handed over before are carried out, then the rest goes back.
-            let (answer, answered) = oneshot::channel();
-            if door.send(Request::Barrier(answer)).await.is_ok() {
-                // Not answered: the bus was closed, and all hops with it.
-                let _closed = answered.await;
-            }
-            desk.unsubscribe(subscriber);
-        }))
+        self.begin_receiving(queue, false, prefetch)
+    }
+
+    async fn subscribe_parked(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault> {
+        self.begin_receiving(queue, true, prefetch)
+    }
+
+    async fn hasten(&self) -> Result<u64, Fault> {
+        let (answer, answered) = oneshot::channel();
+        if self.door.send(Request::Hasten(answer)).await.is_err() {
+            return Err(self.desk.ended());
+        }
+        answered.await.unwrap_or_else(|_| Err(self.desk.ended()))
     }
 
     async fn complete(&self, hops: Vec<Hop>) -> Vec<Result<(), Refused>> {
@@ -263,6 +284,7 @@ fn prepare(hop: Hop) -> Prepared {
         .iter()
         .map(|Outgoing { to, message }| match to {
             Destination::Channel(_) => Sealed::seal(message, 1, None),
+            Destination::Queue { attempt, cause, .. } => Sealed::seal(message, *attempt, cause.as_ref()),
             Destination::Retry { attempt, cause, .. } | Destination::Parked { attempt, cause, .. } => {
                 Sealed::seal(message, *attempt, Some(cause))
             }

@@ -5,14 +5,14 @@
 //! is searched for the others; how many a queue has is counted in its row, in the same transaction.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, config::DbConfig, params};
 use trunkline_sdk::Fault;
 
 use super::{
@@ -27,7 +27,8 @@ const APPLICATION: i64 = 0x5452_4b4c;
 /// `user_version` of the file: the form described here.
 const VERSION: i64 = 2;
 
-/// How many pages (of 8 KiB) the log gathers before they are moved into the file, and how many on a full disk.
+const PAGE: u64 = 8192;
+/// How many pages the log gathers before they are moved into the file, and how many on a full disk.
 const CHECKPOINT_PAGES: i64 = 2000;
 const CHECKPOINT_PAGES_WHEN_FULL: i64 = 128;
 /// Free pages that the file may keep for what comes next.
@@ -165,8 +166,9 @@ impl Store {
 
     fn fill(&self) -> rusqlite::Result<()> {
         // These two must come before the first table. Incremental: space can be given back after a drain.
-        self.connection
-            .execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;")?;
+        self.connection.execute_batch(&format!(
+            "PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL;"
+        ))?;
         wal(&self.connection)?;
         self.connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {TABLES} {SUSPECTS}
@@ -300,6 +302,16 @@ impl Store {
         Ok(self.free_pages()? > SPARE_PAGES)
     }
 
+    /// By how many bytes the file grows when the log is moved into it.
+    pub(super) fn growth(&self) -> rusqlite::Result<u64> {
+        let pages: u32 = self
+            .connection
+            .prepare_cached("PRAGMA page_count")?
+            .query_row([], |row| row.get(0))?;
+        let there = fs::metadata(&self.path).map_or(0, |file| file.len());
+        Ok((u64::from(pages) * PAGE).saturating_sub(there))
+    }
+
     fn free_pages(&self) -> rusqlite::Result<i64> {
         self.connection
             .prepare_cached("PRAGMA freelist_count")?
@@ -405,6 +417,10 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Fault> {
         .map_err(|error| fault(path, error))?;
     connection
         .busy_timeout(BUSY)
+        .map_err(|error| fault(path, error))?;
+    // On a full disk it would take the last room and not come to an end: the writer knows when it can be done.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         .map_err(|error| fault(path, error))?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{row::Sealed, store};
-use crate::{bus::Cause, names::FlowName};
+use crate::{bus::Cause, names::QueueName};
 
 /// After how many deaths a message is given out alone.
 const DEATHS: i64 = 5;
@@ -106,15 +106,13 @@ fn park(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn cause(queue: &str, deaths: i64) -> Cause {
-    let flow = queue.rsplit('.').next().and_then(|name| FlowName::new(name).ok());
-    let flow = flow.unwrap_or_else(|| FlowName::new("unknown").expect("it is a word"));
     Cause {
         what: format!("the process died {deaths} times while it worked on this message"),
         hint: Some(
             "look for the end of the process in its log and the system's; replay the message when that is mended"
                 .to_owned(),
         ),
-        flow,
+        flow: QueueName::stored(queue).flow(),
         step: "process".to_owned(),
         at: Timestamp::now(),
     }

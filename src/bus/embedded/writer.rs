@@ -106,6 +106,7 @@ struct Group {
 
 enum Then {
     Declare(Topology, oneshot::Sender<Result<(), Fault>>),
+    Hasten(oneshot::Sender<Result<u64, Fault>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -165,6 +166,9 @@ impl Writer {
                 Some(Then::Declare(topology, answer)) => {
                     let _gone = answer.send(self.declare(&topology));
                 }
+                Some(Then::Hasten(answer)) => {
+                    let _gone = answer.send(self.hasten());
+                }
                 Some(Then::Close(answer)) => break Some(answer),
             }
         };
@@ -222,11 +226,20 @@ impl Writer {
             self.groups = 0;
             self.loose = self.store.shrink()?;
             // The log as well, at the end or where space is needed.
-            if (idle && !self.loose) || steps == NEEDED_STEPS {
+            if ((idle && !self.loose) || steps == NEEDED_STEPS) && self.can_tidy()? {
                 self.store.tidy()?;
             }
         }
-        self.store.checkpoint(self.disk.room() != Room::Plenty)
+        if steps == NEEDED_STEPS && !self.can_tidy()? {
+            return Ok(());
+        }
+        self.store.checkpoint(steps == NEEDED_STEPS)
+    }
+
+    /// Whether the disk has room for what the log brings into the file: half moved, it would take room and give
+    /// none back.
+    pub(super) fn can_tidy(&self) -> rusqlite::Result<bool> {
+        Ok(self.disk.has_room_for(self.store.growth()?))
     }
 
     /// How long it may sleep if nobody asks for anything. `None`: as long as nobody does.
@@ -270,6 +283,7 @@ impl Writer {
             }
             Request::Barrier(answer) => group.barriers.push(answer),
             Request::Declare { topology, answer } => group.then = Some(Then::Declare(topology, answer)),
+            Request::Hasten(answer) => group.then = Some(Then::Hasten(answer)),
             Request::Close(answer) => group.then = Some(Then::Close(answer)),
         }
         self.room.add_permits(1);
@@ -294,6 +308,21 @@ impl Writer {
         );
     }
 
+    /// The next group moves what is due.
+    fn hasten(&mut self) -> Result<u64, Fault> {
+        if self.desk.has_ended() {
+            return Err(self.desk.ended());
+        }
+        let now = self.clock.now();
+        let hastened = self
+            .store
+            .connection
+            .execute("UPDATE delayed SET due = ?1 WHERE due > ?1", [now])
+            .map_err(|error| self.failure(error))?;
+        self.due = self.first_due().map_err(|error| self.failure(error))?;
+        Ok(hastened as u64)
+    }
+
     fn first_due(&self) -> rusqlite::Result<Option<i64>> {
         self.store
             .connection
@@ -304,6 +333,7 @@ impl Writer {
         self.desk
             .end(&Fault::stop("the embedded bus was closed").hint("open it again"));
         self.refuse_the_rest();
+        let can_tidy = self.can_tidy();
         let Self {
             store, desk, lock, ..
         } = self;
@@ -316,9 +346,7 @@ impl Writer {
                 set.execute(params![queue, mark])?;
             }
             suspects::end(&store.connection)?;
-            store
-                .connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            if can_tidy? { store.tidy() } else { Ok(()) }
         };
         match tidy() {
             Ok(()) => info!("the embedded bus is closed"),
