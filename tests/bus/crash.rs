@@ -16,7 +16,7 @@ use trunkline::bus::{Bus, Hop};
 use crate::{
     scene::{
         all_in, billing, from_source, ids, landscape, log, opened, order, orders, publish, receive, settle,
-        subscribe, to,
+        subscribe, to, with_body,
     },
     subject::Subject,
 };
@@ -27,6 +27,10 @@ const WORK: &str = "TRUNKLINE_BUS_SUITE_WORK";
 const FORWARD: &str = "forward";
 /// The work of settling one by one, until a message comes that kills; ends by itself when all is done.
 const SUFFER: &str = "suffer";
+/// The work of holding what one has and receiving no more.
+const IDLE: &str = "idle";
+/// What stands before the memory a child has taken for it, in KiB.
+const TAKEN: &str = "taken ";
 /// The id of the message that kills.
 const POISON: &str = "poison";
 /// How often it may.
@@ -111,6 +115,28 @@ pub(crate) async fn a_message_that_kills_its_process_runs_alone_and_is_parked<S:
     bus.close().await;
 }
 
+pub(crate) async fn a_slow_consumer_keeps_no_more_than_its_prefetch_in_memory<S: Subject>() {
+    // given: 128 MiB wait
+    let (place, bus) = opened::<S>().await;
+    for batch in 0..64 {
+        let messages = (0..32).map(|number| with_body(&format!("m-{batch}-{number}"), vec![7; 64 << 10]));
+        publish(&*bus, "audit", messages.collect::<Vec<_>>()).await;
+    }
+    bus.close().await;
+    drop(bus);
+    // when: a process of its own takes ten, and has time
+    let mut child = start::<S>(&place, IDLE);
+    let out = BufReader::new(child.stdout.take().expect("its output is piped"));
+    let said: Vec<_> = out.lines().map(|line| line.expect("the pipe is read")).collect();
+    let taken = said
+        .iter()
+        .find_map(|line| Some(line.split_once(TAKEN)?.1.parse::<u64>().expect("a number")));
+    assert!(child.wait().expect("it has ended").success());
+    // then
+    let taken = taken.expect("it says so");
+    assert!(taken < 48 << 10, "{taken} KiB");
+}
+
 /// What the child does.
 pub(crate) async fn child<S: Subject>() {
     let address = std::env::var(ADDRESS).expect("only the crash sentences start this");
@@ -119,6 +145,7 @@ pub(crate) async fn child<S: Subject>() {
     match std::env::var(WORK).expect("they say what to do").as_str() {
         FORWARD => forward_for_ever(&*bus).await,
         SUFFER => suffer(&*bus).await,
+        IDLE => idle(&*bus).await,
         round => publish_for_ever(&*bus, round).await,
     }
 }
@@ -177,6 +204,30 @@ async fn suffer(bus: &dyn Bus) {
     }
     subscription.close().await;
     bus.close().await;
+}
+
+async fn idle(bus: &dyn Bus) {
+    let before = peak_memory();
+    let mut subscription = subscribe(bus, &log(), 10).await;
+    let held = receive(&mut subscription, 10).await;
+    // All that comes unasked would come now.
+    for _ in 0..20 {
+        let moment = Duration::from_millis(50);
+        assert!(timeout(moment, receive(&mut subscription, 1)).await.is_err());
+    }
+    let taken = peak_memory() - before;
+    writeln!(std::io::stdout(), "{TAKEN}{taken}").expect("the parent reads");
+    drop(held);
+    subscription.close().await;
+    bus.close().await;
+}
+
+/// The most memory that this process has held, in KiB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("this is Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).expect("in KiB")
 }
 
 fn forwarded(id: &str) -> String {

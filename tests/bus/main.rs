@@ -71,6 +71,7 @@ macro_rules! contract {
             state::a_refused_hop_stores_no_state,
             crash::what_a_killed_process_had_confirmed_is_there,
             crash::a_process_killed_while_forwarding_loses_nothing,
+            crash::a_slow_consumer_keeps_no_more_than_its_prefetch_in_memory,
             $($($more::$one,)*)?
         }
     };

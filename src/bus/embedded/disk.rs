@@ -41,6 +41,8 @@ pub(super) struct Disk {
     mark: Option<u64>,
     room: Room,
     has_reserve: bool,
+    /// The reserve cannot be made though there is room: a limit on files, a quota. It is not tried again.
+    without: bool,
 }
 
 /// How much there is.
@@ -62,6 +64,7 @@ impl Disk {
             mark,
             room: Room::Plenty,
             has_reserve: folder.join(NAME).exists(),
+            without: false,
         }
     }
 
@@ -79,15 +82,19 @@ impl Disk {
             // A file system that does not say: a full one still says so itself.
             return self.room;
         };
-        if !self.has_reserve && free >= mark.saturating_add(RESERVE) {
+        let is_enough = free >= mark.saturating_add(RESERVE);
+        if !self.has_reserve && is_enough && !self.without {
             self.has_reserve = self.fill();
+            self.without = !self.has_reserve;
+            if self.without {
+                warn!(folder = %self.folder.display(), "there is room, but none for the reserve: a full disk will stop acks as well");
+            }
         }
-        let room = if !self.has_reserve {
-            Room::Spent
-        } else if free < mark {
-            Room::Low
-        } else {
-            Room::Plenty
+        let room = match self.has_reserve {
+            true if free >= mark => Room::Plenty,
+            true => Room::Low,
+            false if is_enough => Room::Plenty,
+            false => Room::Spent,
         };
         self.tell(room, free, mark);
         room
@@ -96,6 +103,11 @@ impl Disk {
     /// What the last look saw.
     pub(super) fn room(&self) -> Room {
         self.room
+    }
+
+    /// Whether this folder held a bus before: the reserve is made when the first is open.
+    pub(super) fn was_used(folder: &Path) -> bool {
+        folder.join(NAME).exists()
     }
 
     /// Gives up the reserve; false if there is none.

@@ -32,6 +32,7 @@ mod store;
 mod suspects;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod writer;
 
 use std::{

@@ -16,6 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, config:
 use trunkline_sdk::Fault;
 
 use super::{
+    disk::Disk,
     row,
     suspects::{self, TABLES as SUSPECTS},
 };
@@ -27,14 +28,8 @@ const APPLICATION: i64 = 0x5452_4b4c;
 /// `user_version` of the file: the form described here.
 const VERSION: i64 = 2;
 
-const PAGE: u64 = 8192;
-/// How many pages the log gathers before they are moved into the file, and how many on a full disk.
-const CHECKPOINT_PAGES: i64 = 2000;
-const CHECKPOINT_PAGES_WHEN_FULL: i64 = 128;
-/// Free pages that the file may keep for what comes next.
-const SPARE_PAGES: i64 = 512;
-/// How many pages are given back at a time: a bound on what a hop waits for it.
-const STEP: u32 = 128;
+/// Bytes of a page of the file.
+pub(super) const PAGE: u64 = 8192;
 
 const TABLES: &str = "
     CREATE TABLE channels (name TEXT PRIMARY KEY, type_name TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -62,7 +57,7 @@ const TABLES: &str = "
 ";
 
 /// How long another program may hold a lock on the file.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The bits of a row's id that are the place; the others are the queue's number.
 const PLACE_BITS: u32 = 48;
@@ -109,13 +104,22 @@ pub(super) struct StoredQueue {
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) connection: Connection,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Store {
     /// Opens the file in this folder, or makes it. The folder is locked.
     pub(super) fn open(folder: &Path) -> Result<Self, Fault> {
         let path = Self::path(folder);
+        let is_empty = fs::metadata(&path).map_or(true, |file| file.len() < PAGE);
+        let log = folder.join(format!("{NAME}-wal"));
+        if is_empty && (Disk::was_used(folder) || fs::metadata(log).is_ok_and(|log| log.len() > 0)) {
+            return Err(Fault::stop(format!(
+                "`{}` is missing or cut short, but a bus was here: its messages would be lost",
+                path.display()
+            ))
+            .hint("restore the file from a backup; or, to begin anew, move its folder away"));
+        }
         create_private(&path)?;
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let store = Self { connection, path };
@@ -255,67 +259,6 @@ impl Store {
             suspects::begin(&self.connection)
         };
         begin().map_err(|error| self.fault(error))
-    }
-
-    /// Moves what was committed from the log into the file, when there is enough of it. SQLite would do so within
-    /// a commit, and keep a failed flush of the file to itself.
-    pub(super) fn checkpoint(&self, full: bool) -> rusqlite::Result<()> {
-        let enough = if full {
-            CHECKPOINT_PAGES_WHEN_FULL
-        } else {
-            CHECKPOINT_PAGES
-        };
-        let (logged, moved): (i64, i64) = self
-            .connection
-            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
-            .query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
-        if logged - moved < enough {
-            return Ok(());
-        }
-        self.connection
-            .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
-            .query_row([], |_| Ok(()))
-    }
-
-    /// Moves all of the log into the file, and cuts both to what they hold. Waits for nobody: where somebody
-    /// reads, the rest stays for the next time.
-    pub(super) fn tidy(&self) -> rusqlite::Result<()> {
-        self.connection.busy_timeout(Duration::ZERO)?;
-        let tidied = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        self.connection.busy_timeout(BUSY)?;
-        tidied
-    }
-
-    /// Gives some free pages at the end of the file back to the disk; true if there are more.
-    pub(super) fn shrink(&self) -> rusqlite::Result<bool> {
-        if self.free_pages()? <= SPARE_PAGES {
-            return Ok(false);
-        }
-        let mut shrink = self
-            .connection
-            .prepare(&format!("PRAGMA incremental_vacuum({STEP})"))?;
-        let mut rows = shrink.query([])?;
-        while rows.next()?.is_some() {}
-        drop(rows);
-        Ok(self.free_pages()? > SPARE_PAGES)
-    }
-
-    /// By how many bytes the file grows when the log is moved into it.
-    pub(super) fn growth(&self) -> rusqlite::Result<u64> {
-        let pages: u32 = self
-            .connection
-            .prepare_cached("PRAGMA page_count")?
-            .query_row([], |row| row.get(0))?;
-        let there = fs::metadata(&self.path).map_or(0, |file| file.len());
-        Ok((u64::from(pages) * PAGE).saturating_sub(there))
-    }
-
-    fn free_pages(&self) -> rusqlite::Result<i64> {
-        self.connection
-            .prepare_cached("PRAGMA freelist_count")?
-            .query_row([], |row| row.get(0))
     }
 
     /// What this error means here.

@@ -17,10 +17,10 @@ use trunkline_sdk::Fault;
 
 use super::{
     desk::Desk,
-    disk::{Disk, Room},
+    disk::Disk,
     door::{self, Door, PENDING, Prepared, Request},
     lock::Lock,
-    store::{self, Store, StoredQueue},
+    store::{Store, StoredQueue},
     suspects,
 };
 use crate::bus::{Refused, Topology};
@@ -33,10 +33,6 @@ const GROUP_BYTES: usize = 8 << 20;
 const AGAIN: Duration = Duration::from_secs(1);
 /// After so long without anything to do, space is given back to the disk.
 const IDLE: Duration = Duration::from_millis(500);
-/// Where there is always something to do, a step of it comes after so many groups, and more often where space
-/// is needed.
-const BUSY_STEPS: u32 = 64;
-const NEEDED_STEPS: u32 = 8;
 /// Between two steps while nobody asks for anything.
 const STEP: Duration = Duration::from_millis(1);
 
@@ -72,10 +68,10 @@ pub(super) struct Writer {
     /// Whether what the bus itself has to write failed, and is to be tried again.
     pub(super) failed: bool,
     /// Whether there may be space to give back.
-    loose: bool,
+    pub(super) loose: bool,
     /// Whether nobody asked for anything the last time.
-    resting: bool,
-    groups: u32,
+    pub(super) resting: bool,
+    pub(super) groups: u32,
 }
 
 /// A channel with the queues it leads to.
@@ -199,47 +195,6 @@ impl Writer {
             self.take(request, &mut group);
         }
         Some(group)
-    }
-
-    /// After the answers: it takes its time.
-    fn upkeep(&mut self, idle: bool) {
-        if self.desk.has_ended() {
-            return;
-        }
-        if let Err(error) = self.keep_up(idle) {
-            if store::is_full(&error) && self.disk.release() {
-                return;
-            }
-            self.failure(error);
-        }
-    }
-
-    fn keep_up(&mut self, idle: bool) -> rusqlite::Result<()> {
-        let steps = match self.disk.room() {
-            Room::Plenty => BUSY_STEPS,
-            Room::Low | Room::Spent => NEEDED_STEPS,
-        };
-        self.groups += 1;
-        self.loose |= !idle;
-        self.resting = idle;
-        if self.loose && (idle || self.groups >= steps) {
-            self.groups = 0;
-            self.loose = self.store.shrink()?;
-            // The log as well, at the end or where space is needed.
-            if ((idle && !self.loose) || steps == NEEDED_STEPS) && self.can_tidy()? {
-                self.store.tidy()?;
-            }
-        }
-        if steps == NEEDED_STEPS && !self.can_tidy()? {
-            return Ok(());
-        }
-        self.store.checkpoint(steps == NEEDED_STEPS)
-    }
-
-    /// Whether the disk has room for what the log brings into the file: half moved, it would take room and give
-    /// none back.
-    pub(super) fn can_tidy(&self) -> rusqlite::Result<bool> {
-        Ok(self.disk.has_room_for(self.store.growth()?))
     }
 
     /// How long it may sleep if nobody asks for anything. `None`: as long as nobody does.
@@ -390,6 +345,16 @@ impl Clock {
         Self {
             began: Timestamp::now().as_millisecond(),
             at: Instant::now(),
+        }
+    }
+
+    /// Begins now, with a wall clock that is wrong by so many milliseconds.
+    #[cfg(test)]
+    pub(super) fn wrong_by(milliseconds: i64) -> Self {
+        let right = Self::new();
+        Self {
+            began: right.began + milliseconds,
+            ..right
         }
     }
 
