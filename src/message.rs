@@ -83,7 +83,7 @@ impl Message {
     }
 
     /// A message made from this one: own id and content. The journey (source, subject, time, key, correlation,
-    /// trace) goes on, and this one is its cause.
+    /// trace) goes on, and this one is its cause. The facts about a record stay behind.
     #[must_use]
     pub fn derive(&self, id: MessageId, content: Content) -> Self {
         Self {
@@ -94,6 +94,7 @@ impl Message {
                     .unwrap_or_else(|| self.id.as_str().into()),
             ),
             causation_id: Some(self.id.clone()),
+            facts: Arc::default(),
             content,
             ..self.clone()
         }

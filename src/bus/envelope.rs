@@ -25,6 +25,10 @@ pub const PROTOBUF: &str = "application/protobuf";
 /// `app_id` of what we publish.
 pub const APP_ID: &str = "trunkline";
 
+/// The largest body, in bytes: what RabbitMQ takes by default, and so on every bus. What is larger travels by claim
+/// check.
+pub const MAX_BODY: usize = 16 << 20;
+
 /// The last second of the year 9999.
 const LATEST: u64 = 253_402_300_799;
 

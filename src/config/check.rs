@@ -13,7 +13,7 @@ use trunkline_sdk::{Adapter, Endpoint, Options, Place, Problem, Settings, Shape,
 use self::flow::Checker;
 use super::{
     known::Known,
-    landscape::{Landscape, SystemEntry},
+    landscape::{ChannelEntry, Landscape, SystemEntry},
     plan::{BusAddress, FlowPlan, Plan, SystemPlan},
     tables,
 };
@@ -162,18 +162,41 @@ fn flow_name(
         );
     }
     FlowName::new(text)
-        .map_err(|what| problems.push(Problem::new(place, what)))
+        .map_err(|what| problems.push(no_name(place, text, what)))
         .ok()
+}
+
+/// What was meant to be a name, with the name that is nearest to it.
+fn no_name(place: &Place, text: &str, what: String) -> Problem {
+    let problem = Problem::new(place, what);
+    match FlowName::new(&near_name(text)) {
+        Ok(near) => problem.hint(format!("`{near}` would be one")),
+        Err(_) => problem.hint("as in `orders` or `orders-to-erp2`"),
+    }
+}
+
+/// The name that was meant by what is none.
+fn near_name(text: &str) -> String {
+    let word = |c: char| match c.to_ascii_lowercase() {
+        c if c.is_ascii_lowercase() || c.is_ascii_digit() => c,
+        _ => '-',
+    };
+    let near: String = text.chars().map(word).collect();
+    near.trim_matches('-').to_owned()
 }
 
 fn systems<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> Systems<'l> {
     let mut systems = Systems::new(landscape.knows_names);
     for entry in &landscape.systems {
-        let name =
-            SystemName::new(&entry.name).map_err(|what| problems.push(Problem::new(&entry.place, what)));
+        let name = SystemName::new(&entry.name)
+            .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
         match (name, system(entry, problems)) {
             (Ok(name), Some(found)) => systems.insert(&entry.name, name, found),
-            _ => systems.insert_wrong(&entry.name),
+            (Ok(_), None) => systems.insert_wrong(&entry.name),
+            (Err(()), _) => {
+                systems.insert_told(entry.name.clone());
+                systems.insert_told(near_name(&entry.name));
+            }
         }
     }
     systems
@@ -190,7 +213,10 @@ fn system<'l>(
         found => {
             let hint = match found {
                 Some([_, _, ..]) => "one system has one adapter: make two systems of it".to_owned(),
-                _ => format!("as in `{name}: {{ webhook: {{ listen: 127.0.0.1:8080 }} }}`"),
+                _ => match entry.value.text().filter(|word| adapters::find(word).is_some()) {
+                    Some(word) => format!("as in `{name}: {{ {word}: {{ … }} }}`"),
+                    None => format!("as in `{name}: {{ webhook: {{ listen: 127.0.0.1:8080 }} }}`"),
+                },
             };
             let what = format!("system `{name}` must name one adapter");
             problems.push(Problem::new(&entry.place, what).hint(hint));
@@ -219,15 +245,19 @@ fn channels(
 ) -> Known<ChannelName, MessageDescriptor> {
     let mut channels = Known::new(landscape.knows_names);
     for entry in &landscape.channels {
-        let name =
-            ChannelName::new(&entry.name).map_err(|what| problems.push(Problem::new(&entry.place, what)));
+        let name = ChannelName::new(&entry.name)
+            .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
         let descriptor = entry
             .type_name
             .as_ref()
             .and_then(|(text, place)| message_type(text, place, pool, problems));
         match (name, descriptor) {
             (Ok(name), Some(descriptor)) => channels.insert(&entry.name, name, descriptor),
-            _ => channels.insert_wrong(&entry.name),
+            (Ok(_), None) => channels.insert_wrong(&entry.name),
+            (Err(()), _) => {
+                channels.insert_told(entry.name.clone());
+                channels.insert_told(near_name(&entry.name));
+            }
         }
     }
     channels
@@ -286,7 +316,8 @@ fn check_channels(landscape: &Landscape, uses: &Uses, problems: &mut Vec<Problem
     if !uses.is_clear {
         return;
     }
-    for entry in landscape.channels.iter().filter(|entry| !entry.external) {
+    let ours = |entry: &&ChannelEntry| !entry.external && ChannelName::new(&entry.name).is_ok();
+    for entry in landscape.channels.iter().filter(ours) {
         let hint = "remove it, or say `external: true` if another program does";
         let mut wrong = |what: String| problems.push(Problem::new(&entry.place, what).hint(hint));
         if !uses.published.contains(&entry.name) {
@@ -300,8 +331,15 @@ fn check_channels(landscape: &Landscape, uses: &Uses, problems: &mut Vec<Problem
 
 fn processes(landscape: &Landscape, problems: &mut Vec<Problem>) -> BTreeMap<ProcessName, Vec<FlowName>> {
     let known: BTreeSet<_> = landscape.flows.iter().map(|flow| flow.name.0.as_str()).collect();
+    // What flows with a name that is none are called.
+    let meant: BTreeSet<_> = known
+        .iter()
+        .filter(|name| FlowName::new(name).is_err())
+        .map(|name| near_name(name))
+        .collect();
     let mut processes = BTreeMap::new();
     let mut named = BTreeSet::new();
+    let mut is_clear = !landscape.processes.is_empty();
     for (entry, flows) in &landscape.processes {
         let mut names = Vec::new();
         for flow in flows {
@@ -316,14 +354,13 @@ fn processes(landscape: &Landscape, problems: &mut Vec<Problem>) -> BTreeMap<Pro
                     problems.push(Problem::new(&flow.place, what).hint("keep one of the two"));
                 }
                 Ok(name) if known.contains(text) => names.push(name),
-                _ if !landscape.knows_flows => {}
-                _ => problems.push(
-                    Problem::new(&flow.place, format!("there is no flow `{text}`")).hint(unknown_hint(
-                        text,
-                        known.iter().copied(),
-                        "flows",
-                    )),
-                ),
+                _ if !landscape.knows_flows || known.contains(text) || meant.contains(text) => {}
+                _ => {
+                    is_clear = false;
+                    let hint = unknown_hint(text, known.iter().copied(), "flows");
+                    let what = format!("there is no flow `{text}`");
+                    problems.push(Problem::new(&flow.place, what).hint(hint));
+                }
             }
         }
         if flows.is_empty() {
@@ -332,10 +369,10 @@ fn processes(landscape: &Landscape, problems: &mut Vec<Problem>) -> BTreeMap<Pro
         }
         match ProcessName::new(&entry.key) {
             Ok(name) => drop(processes.insert(name, names)),
-            Err(what) => problems.push(Problem::new(&entry.place, what)),
+            Err(what) => problems.push(no_name(&entry.place, &entry.key, what)),
         }
     }
-    if !landscape.processes.is_empty() {
+    if is_clear {
         check_idle(landscape, &named, problems);
     }
     processes
@@ -349,7 +386,8 @@ fn within(landscape: &Landscape, path: &str) -> PathBuf {
 /// Where there are processes, a flow that is in none of them was forgotten.
 fn check_idle(landscape: &Landscape, named: &BTreeSet<&str>, problems: &mut Vec<Problem>) {
     let idle = landscape.flows.iter().map(|flow| &flow.name);
-    for (name, place) in idle.filter(|(name, _)| !named.contains(name.as_str())) {
+    let is_idle = |name: &String| !named.contains(name.as_str()) && FlowName::new(name).is_ok();
+    for (name, place) in idle.filter(|(name, _)| is_idle(name)) {
         problems.push(
             Problem::new(place, format!("flow `{name}` is in no process"))
                 .hint("add it to one under `processes:` in trunkline.yaml, or nothing may ever run it"),

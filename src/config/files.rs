@@ -1,7 +1,7 @@
 //! The files of a landscape, read once: what is checked is what will run.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Read},
     path::Path,
@@ -10,12 +10,19 @@ use std::{
 
 use trunkline_sdk::{Fault, Place, Problem};
 
-/// No file that a person writes is larger.
+/// No mapping that a person writes is larger, nor a table that they keep.
 const MAX_SIZE: u64 = 4 << 20;
+
+/// Nor a file of YAML; and the parser's time grows with the square of what stands on a line.
+const MAX_YAML: u64 = 256 << 10;
 
 /// The texts of a landscape by their path relative to its folder, with `/` between the parts.
 #[derive(Debug, Clone, Default)]
-pub struct Files(BTreeMap<Arc<str>, Arc<str>>);
+pub struct Files {
+    texts: BTreeMap<Arc<str>, Arc<str>>,
+    /// Files that are there and could not be read, which was told.
+    unread: BTreeSet<String>,
+}
 
 impl Files {
     /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel` and `tables/*.csv`.
@@ -64,30 +71,42 @@ impl Files {
 
     /// Files from memory, for tests.
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(
-            files
+        Self {
+            texts: files
                 .into_iter()
                 .map(|(name, text)| (name.into(), text.into()))
                 .collect(),
-        )
+            unread: BTreeSet::new(),
+        }
     }
 
     /// The text of a file.
     pub fn text(&self, name: &str) -> Option<&Arc<str>> {
-        self.0.get(name)
+        self.texts.get(name)
+    }
+
+    /// Whether the file is there and could not be read, which was told.
+    pub(crate) fn is_unread(&self, name: &str) -> bool {
+        self.unread.contains(name)
+    }
+
+    /// The files that could not be read.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &str> {
+        self.unread.iter().map(String::as_str)
     }
 
     /// The files of a folder with their texts, in the order of their names.
     pub fn in_folder(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
-        self.0
+        self.texts
             .iter()
             .filter(move |(name, _)| name.split_once('/').is_some_and(|(parent, _)| parent == folder))
     }
 
     fn take(&mut self, home: &Path, name: &str, problems: &mut Vec<Problem>) {
         match read(&home.join(name)) {
-            Ok(text) => drop(self.0.insert(name.into(), text.into())),
+            Ok(text) => drop(self.texts.insert(name.into(), text.into())),
             Err(Unread { line, what, hint }) => {
+                self.unread.insert(name.to_owned());
                 let place = Place { line, ..start(name) };
                 problems.push(Problem::new(&place, what).hint(hint));
             }
@@ -119,10 +138,18 @@ fn read(path: &Path) -> Result<String, Unread> {
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(cannot)?;
-    file.take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > MAX_SIZE {
+    let is_yaml = path
+        .extension()
+        .is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let (most, shown) = if is_yaml {
+        (MAX_YAML, "256 KiB")
+    } else {
+        (MAX_SIZE, "4 MiB")
+    };
+    file.take(most + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > most {
         let hint = "no file of a landscape needs so much: records and data belong elsewhere";
-        return Err(unread(1, "this file is larger than 4 MiB".to_owned(), hint));
+        return Err(unread(1, format!("this file is larger than {shown}"), hint));
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];

@@ -1,6 +1,8 @@
 //! What reading a landscape found wrong, before it is checked.
 
-use trunkline_sdk::{Place, Problem};
+use std::collections::HashMap;
+
+use trunkline_sdk::{Place, Problem, Settings};
 
 /// Problems of reading; what is wrong with a value that no variable filled in is set apart, for whatever else is
 /// said of such a value only follows from that.
@@ -8,15 +10,21 @@ use trunkline_sdk::{Place, Problem};
 pub(crate) struct Findings {
     pub(crate) problems: Vec<Problem>,
     pub(crate) unset: Vec<Problem>,
+    /// Values that were left out, and are told nobody.
+    pub(crate) left_out: Vec<Settings>,
 }
 
 impl Findings {
     /// These and what the check found: in the order of their places, the same problem once.
     pub(crate) fn with(&self, checked: Vec<Problem>) -> Vec<Problem> {
-        let follows = |problem: &Problem| {
-            self.unset
-                .iter()
-                .any(|unset| covers(&unset.place, &problem.place))
+        let mut unset: HashMap<_, Vec<&Place>> = HashMap::new();
+        for problem in &self.unset {
+            let place = &problem.place;
+            unset.entry((&place.file, place.line)).or_default().push(place);
+        }
+        let follows = |Problem { place, .. }: &Problem| {
+            let on_line = unset.get(&(&place.file, place.line));
+            on_line.is_some_and(|unset| unset.iter().any(|unset| covers(unset, place)))
         };
         let mut all: Vec<_> = self
             .problems
@@ -32,8 +40,7 @@ impl Findings {
     }
 }
 
+/// Both on one line.
 fn covers(value: &Place, place: &Place) -> bool {
-    value.file == place.file
-        && value.line == place.line
-        && (value.column..value.column + value.width).contains(&place.column)
+    (value.column..value.column + value.width).contains(&place.column)
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Known<N, T> {
     right: BTreeMap<String, (N, T)>,
     wrong: BTreeSet<String>,
+    told: BTreeSet<String>,
     is_whole: bool,
 }
 
@@ -17,6 +18,7 @@ impl<N, T> Known<N, T> {
         Self {
             right: BTreeMap::new(),
             wrong: BTreeSet::new(),
+            told: BTreeSet::new(),
             is_whole,
         }
     }
@@ -31,6 +33,11 @@ impl<N, T> Known<N, T> {
         self.wrong.insert(text.to_owned());
     }
 
+    /// A word that is no name, or one that was meant by such a word; which was told.
+    pub(crate) fn insert_told(&mut self, text: String) {
+        self.told.insert(text);
+    }
+
     /// What a name stands for.
     pub(crate) fn get(&self, text: &str) -> Option<&(N, T)> {
         self.right.get(text)
@@ -38,10 +45,10 @@ impl<N, T> Known<N, T> {
 
     /// Whether the cause for a name that cannot be used was told already.
     pub(crate) fn is_told(&self, text: &str) -> bool {
-        !self.is_whole || self.wrong.contains(text)
+        !self.is_whole || self.wrong.contains(text) || self.told.contains(text)
     }
 
-    /// All names, right or wrong, in order.
+    /// All names, whether what they stand for is right or wrong, in order.
     pub(crate) fn names(&self) -> Vec<&str> {
         let all: BTreeSet<_> = self.right.keys().chain(&self.wrong).map(String::as_str).collect();
         all.into_iter().collect()

@@ -135,7 +135,7 @@ impl Landscape {
             .all(|problem| !problem.place.file.starts_with("flows/"));
         let mut findings = Findings {
             problems,
-            unset: Vec::new(),
+            ..Findings::default()
         };
         let file: Arc<str> = "trunkline.yaml".into();
         let place = start(&file);
@@ -143,7 +143,7 @@ impl Landscape {
         let told = findings.problems.len();
         let root = yaml::read(&file, &text, variables, &mut findings);
         let knows_names = root.as_ref().is_some_and(knows_names);
-        let is_read = root.is_some();
+        let is_read = root.is_some() || findings.problems.len() == told;
         let root = root.unwrap_or_else(|| {
             if findings.problems.len() == told && files.text(&file).is_some() {
                 let hint = "say there which `systems`, `channels` and flows there are: see examples/shop";
@@ -192,6 +192,13 @@ impl Landscape {
             knows_flows &= flow.is_some();
             flows.extend(flow);
         }
+        if flows.is_empty() && knows_flows && root.entries().is_some() {
+            let hint = "write the first into `flows/<name>.yaml`: see examples/shop";
+            findings
+                .problems
+                .push(Problem::new(&place, "this landscape has no flows").hint(hint));
+            knows_flows = false;
+        }
         let store = text_of("store").unwrap_or("./data").to_owned();
         Self {
             home,
@@ -220,12 +227,20 @@ fn knows_names(root: &Settings) -> bool {
         && is_map("channels")
 }
 
+/// Also where it was meant to say so, as far as one can tell.
+fn is_external(channel: &Settings) -> bool {
+    let external = channel.get("external").and_then(Settings::text);
+    let is_known = |entry: &Entry| CHANNEL.iter().any(|option| option.name == entry.key);
+    external.is_some_and(|text| text != "false")
+        || !channel.entries().unwrap_or_default().iter().all(is_known)
+}
+
 fn channel(entry: &Entry) -> ChannelEntry {
     let type_name = entry.value.get("type");
     ChannelEntry {
         name: entry.key.clone(),
         place: entry.place.clone(),
         type_name: type_name.and_then(|value| Some((value.text()?.to_owned(), value.place.clone()))),
-        external: entry.value.get("external").and_then(Settings::text) == Some("true"),
+        external: is_external(&entry.value),
     }
 }

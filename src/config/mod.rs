@@ -11,6 +11,7 @@ mod known;
 mod landscape;
 mod plan;
 mod report;
+mod scalar;
 mod secrets;
 mod tables;
 mod variables;

@@ -1,6 +1,6 @@
 //! Problems as a person reads them: what, where, the line underlined, how to mend it.
 
-use std::fmt::Write;
+use std::{collections::HashMap, fmt::Write};
 
 use trunkline_sdk::Problem;
 
@@ -15,22 +15,24 @@ use super::{
 /// stands there in the clear is shown as `***`.
 pub fn report(landscape: &Landscape, problems: &[Problem]) -> String {
     let secrets = Secrets::of(landscape);
+    let mut lines: HashMap<&str, Vec<&str>> = HashMap::new();
     let mut text = String::new();
     for problem in problems {
-        one(landscape, &secrets, problem, &mut text).expect("a String takes all that is written to it");
+        let lines = lines.entry(&problem.place.file).or_insert_with(|| {
+            let text = landscape.files.text(&problem.place.file);
+            text.map_or_else(Vec::new, |text| text.lines().collect())
+        });
+        let line = lines.get(problem.place.line as usize - 1).copied();
+        one(line, &secrets, problem, &mut text).expect("a String takes all that is written to it");
         text.push('\n');
     }
     text
 }
 
-fn one(landscape: &Landscape, secrets: &Secrets, problem: &Problem, out: &mut String) -> std::fmt::Result {
+fn one(line: Option<&str>, secrets: &Secrets, problem: &Problem, out: &mut String) -> std::fmt::Result {
     let place = &problem.place;
     writeln!(out, "error: {}", problem.what)?;
     writeln!(out, "  --> {place}")?;
-    let line = landscape
-        .files
-        .text(&place.file)
-        .and_then(|text| text.lines().nth(place.line as usize - 1));
     if let Some(line) = line {
         let Shown { text, place } = secrets.hide(line, place);
         let column = place.column as usize - 1;

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use trunkline_sdk::{Kind, Opt, Place, Settings};
+use trunkline_sdk::{Description, Kind, Opt, Place, Settings};
 
 use super::Landscape;
 use crate::adapters;
@@ -41,6 +41,16 @@ impl Secrets {
                 all(&system.value, &mut places);
             }
         }
+        for flow in &landscape.flows {
+            if let Some(from) = &flow.from {
+                end(landscape, from, |described| described.source, &mut places);
+            }
+            if let Some(to) = &flow.to {
+                end(landscape, to, |described| described.sink, &mut places);
+            }
+        }
+        let left_out = &landscape.findings.left_out;
+        left_out.iter().for_each(|value| all(value, &mut places));
         let (bus, place) = &landscape.bus;
         if !bus.starts_with("embedded:") && !bus.contains("://") {
             places.push(place.clone());
@@ -66,22 +76,53 @@ impl Secrets {
         if self.unread && &*place.file == "trunkline.yaml" {
             hidden.extend(values(&characters));
         }
-        hidden.retain(|range| {
-            characters
-                .get(range.clone())
-                .is_none_or(|text| !is_variable(text))
-        });
+        for range in &mut hidden {
+            range.end = range.end.min(characters.len());
+            range.start = range.start.min(range.end);
+            *range = without_variable(&characters, range);
+        }
         hidden.sort_by_key(|range| range.start);
         replace(&characters, &hidden, place)
     }
 }
 
-/// `${NAME}` and nothing else: it says no secret.
-fn is_variable(text: &[char]) -> bool {
-    let ['$', '{', name @ .., '}'] = text else {
-        return false;
-    };
-    name.iter().all(|c| c.is_ascii_alphanumeric() || *c == '_')
+/// What is secret of a value: of `${NAME}` nothing, of `${NAME:-default}` the default.
+fn without_variable(line: &[char], range: &Range<usize>) -> Range<usize> {
+    let text = &line[range.clone()];
+    let name = text.strip_prefix(&['$', '{']).unwrap_or_default();
+    let is_name = |c: &&char| c.is_ascii_alphanumeric() || **c == '_';
+    let length = name.iter().take_while(is_name).count();
+    match &name[length..] {
+        ['}'] => range.end..range.end,
+        [':', '-', .., '}'] => range.start + 4 + length..range.end - 1,
+        _ => range.clone(),
+    }
+}
+
+/// What stands beside `system:` in a `from` or `to`.
+fn end(
+    landscape: &Landscape,
+    end: &Settings,
+    options: fn(&Description) -> Option<&'static [Opt]>,
+    places: &mut Vec<Place>,
+) {
+    if end.entries().is_none() {
+        return;
+    }
+    let name = end.get("system").and_then(Settings::text);
+    let system = landscape
+        .systems
+        .iter()
+        .find(|system| Some(system.name.as_str()) == name);
+    let adapter = system.and_then(|system| match system.value.entries() {
+        Some([adapter]) => adapters::find(&adapter.key),
+        _ => None,
+    });
+    let settings = end.without("system");
+    match adapter.and_then(|adapter| options(adapter.describe())) {
+        Some(options) => group(options, &settings, places),
+        None => all(&settings, places),
+    }
 }
 
 fn group(declared: &'static [Opt], settings: &Settings, places: &mut Vec<Place>) {
@@ -161,12 +202,16 @@ fn find(line: &[char], from: usize, what: &[char]) -> Option<usize> {
     Some(from + at)
 }
 
-/// All that is no key and no punctuation of YAML.
+/// All that is no key and no punctuation of YAML, and the comment.
 fn values(line: &[char]) -> Vec<Range<usize>> {
     let is_word = |c: char| !c.is_whitespace() && !"{}[],".contains(c);
     let mut found = Vec::new();
     let mut at = 0;
     while at < line.len() {
+        if line[at] == '#' {
+            found.push(at..line.len());
+            break;
+        }
         let length = line[at..].iter().take_while(|c| is_word(**c)).count();
         let word = &line[at..at + length];
         let is_key = word.strip_suffix(&[':']).is_some_and(|key| {

@@ -18,6 +18,10 @@ pub(super) fn read(files: &Files, problems: &mut Vec<Problem>) -> Tables {
         let name = file.trim_start_matches("tables/").trim_end_matches(".csv");
         tables.insert(name, table(file, text, problems));
     }
+    // Where a table could not be read, who names it makes no mistake.
+    for file in files.unread().filter_map(|file| file.strip_prefix("tables/")) {
+        tables.insert(file.trim_end_matches(".csv"), Table::default());
+    }
     tables
 }
 

@@ -48,6 +48,16 @@ impl<'v> Variables<'v> {
                 Some((name, default)) => (name, Some(default)),
                 None => (inner, None),
             };
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if name.is_empty() || !name.chars().all(is_name) {
+                faults.push(VariableFault {
+                    what: "a variable has no name, or one that is none".to_owned(),
+                    hint: "write `${NAME}` or `${NAME:-default}`; a name is letters, digits and `_`"
+                        .to_owned(),
+                });
+                rest = &rest[at + end + 1..];
+                continue;
+            }
             match (self.lookup)(name).filter(|value| !value.is_empty()) {
                 Some(value) => {
                     filled.push_str(&value);

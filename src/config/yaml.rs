@@ -4,12 +4,16 @@
 //! documents in a file are refused: they hide from the reader what a flow does, and an alias can grow a file
 //! of one page to gigabytes.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use trunkline_sdk::{Entry, Place, Problem, Settings};
 
-use super::{findings::Findings, variables::Variables};
+use super::{
+    findings::Findings,
+    scalar::{Lines, Written},
+    variables::Variables,
+};
 
 /// Deeper than any landscape, and far from the end of the stack.
 const MAX_DEPTH: usize = 32;
@@ -22,8 +26,7 @@ pub(crate) fn read(
     findings: &mut Findings,
 ) -> Option<Settings> {
     let mut reader = Reader {
-        file,
-        text,
+        lines: Lines::of(file, text),
         variables,
         findings,
         events: Parser::new_from_str(text),
@@ -33,8 +36,7 @@ pub(crate) fn read(
 }
 
 struct Reader<'r> {
-    file: &'r Arc<str>,
-    text: &'r str,
+    lines: Lines<'r>,
     variables: &'r Variables<'r>,
     findings: &'r mut Findings,
     events: Parser<'r, saphyr_parser::StrInput<'r>>,
@@ -73,9 +75,10 @@ impl<'r> Reader<'r> {
                 let at = error.marker();
                 let place = self.place_at(at.line(), at.col(), 1);
                 let hint = self.syntax_hint(at.line());
-                self.findings
-                    .problems
-                    .push(Problem::new(&place, format!("this is no YAML: {}", error.info())).hint(hint));
+                self.findings.problems.push(
+                    Problem::new(&place, format!("this is no YAML: {}", in_our_words(error.info())))
+                        .hint(hint),
+                );
                 None
             }
         }
@@ -92,12 +95,17 @@ impl<'r> Reader<'r> {
                 if anchor != 0 || tag.is_some() {
                     self.no_anchors(span);
                 }
-                let place = self.scalar_place(&text, style, span);
+                let Written { place, stretches } = self.lines.written(&text, style, span);
                 // `~` and `null` are YAML's words for nothing.
                 let nothing = style == ScalarStyle::Plain && (text == "~" || text == "null");
                 let text = if nothing { "".into() } else { text };
                 match self.variables.fill(&text) {
-                    Ok((text, from_variable)) => Settings::scalar(place, text, from_variable),
+                    Ok((filled, from_variable)) => {
+                        // Behind a variable the text is not as it stands there.
+                        let known = text.find("${").unwrap_or(text.len());
+                        let known = stretches.into_iter().filter(|stretch| stretch.offset <= known);
+                        Settings::scalar(place, filled, from_variable).in_stretches(known.collect())
+                    }
                     Err(faults) => {
                         self.findings
                             .unset
@@ -113,7 +121,7 @@ impl<'r> Reader<'r> {
                 let mut items = Vec::new();
                 loop {
                     match self.next()? {
-                        (Event::SequenceEnd, _) => break Settings::list(self.place(span), items),
+                        (Event::SequenceEnd, _) => break Settings::list(self.start(span), items),
                         (event, span) => items.push(self.node(event, span)?),
                     }
                 }
@@ -139,35 +147,64 @@ impl<'r> Reader<'r> {
 
     fn map(&mut self, span: Span) -> Option<Settings> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut lines: HashMap<String, u32> = HashMap::new();
         loop {
             let (event, key_span) = self.next()?;
             let key = match event {
-                Event::MappingEnd => return Some(Settings::map(self.place(span), entries)),
+                Event::MappingEnd => return Some(Settings::map(self.start(span), entries)),
                 Event::Scalar(key, ..) => key.into_owned(),
                 other => {
                     self.problem(key_span, "a key must be a single word");
-                    self.node(other, key_span)?;
+                    let key = self.node(other, key_span)?;
+                    self.findings.left_out.push(key);
                     String::new()
                 }
             };
             let (event, value_span) = self.next()?;
             let value = self.node(event, value_span)?;
-            let place = self.place(key_span);
-            if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-                let line = first.place.line;
+            let (key, place, value) = self.unglued(key, self.place(key_span), value);
+            if let Some(line) = lines.get(&key) {
                 self.findings.problems.push(
                     Problem::new(&place, format!("`{key}` is said twice"))
                         .hint(format!("it stands on line {line} already: keep one of the two")),
                 );
+                self.findings.left_out.push(value);
                 continue;
             }
+            lines.insert(key.clone(), place.line);
             entries.push(Entry { key, place, value });
         }
     }
 
+    /// `key:value` is one word to YAML: it is told, and read as it was meant.
+    fn unglued(&mut self, key: String, place: Place, value: Settings) -> (String, Place, Settings) {
+        let Some((before, rest)) = key.split_once(':').filter(|_| value.text() == Some("")) else {
+            return (key, place, value);
+        };
+        let width = u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX);
+        let (head, behind) = (
+            Place {
+                width,
+                ..place.clone()
+            },
+            Place {
+                column: place.column.saturating_add(width),
+                width: place.width.saturating_sub(width).max(1),
+                ..place
+            },
+        );
+        self.findings.problems.push(
+            Problem::new(&head, format!("`{before}:` has no space behind it"))
+                .hint(format!("write `{before}: …`")),
+        );
+        let value = Settings::scalar(behind, rest, false);
+        self.findings.left_out.push(value.clone());
+        (before.to_owned(), head, value)
+    }
+
     /// The usual cause for what is no YAML, as far as the line tells.
     fn syntax_hint(&self, line: usize) -> &'static str {
-        let line = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let line = self.lines.get(line);
         let indent = line.len() - line.trim_start().len();
         if line[..indent].contains('\t') {
             "indent with spaces: YAML takes no tab there"
@@ -193,28 +230,6 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// Where the text of a scalar begins: behind its quote, or on the first line of a block.
-    fn scalar_place(&self, text: &str, style: ScalarStyle, span: Span) -> Place {
-        let width = text.lines().next().map_or(1, |line| line.chars().count());
-        match style {
-            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
-                self.place_at(span.start.line(), span.start.col() + 1, width)
-            }
-            ScalarStyle::Literal | ScalarStyle::Folded => {
-                // The span begins on the line behind the `|`, which may be empty.
-                let mut lines = self
-                    .text
-                    .lines()
-                    .enumerate()
-                    .skip(span.start.line().saturating_sub(1));
-                let first = lines.find(|(_, line)| !line.trim().is_empty());
-                let (index, line) = first.unwrap_or((span.start.line(), ""));
-                self.place_at(index + 1, line.chars().take_while(|c| *c == ' ').count(), width)
-            }
-            ScalarStyle::Plain => self.place_at(span.start.line(), span.start.col(), width),
-        }
-    }
-
     fn place(&self, span: Span) -> Place {
         let one_line = span.start.line() == span.end.line();
         let width = if one_line {
@@ -225,14 +240,21 @@ impl<'r> Reader<'r> {
         self.place_at(span.start.line(), span.start.col(), width)
     }
 
+    /// Where a list or map begins.
+    fn start(&self, span: Span) -> Place {
+        self.place_at(span.start.line(), span.start.col(), 1)
+    }
+
     fn place_at(&self, line: usize, column: usize, width: usize) -> Place {
-        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-        Place {
-            file: self.file.clone(),
-            line: number(line.max(1)),
-            column: number(column + 1),
-            width: number(width.max(1)),
-        }
+        self.lines.place(line, column, width)
+    }
+}
+
+/// What the parser found, where its words are for those who wrote it.
+fn in_our_words(info: &str) -> &str {
+    match info {
+        "simple key expect ':'" | "simple key expected" => "a key before this has no `:` behind it",
+        _ => info,
     }
 }
 

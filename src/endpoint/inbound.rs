@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
 
 use crate::{
-    bus::{Bus, Destination, Hop, Outgoing, StateKey},
+    bus::{Bus, Destination, Hop, Outgoing, StateKey, envelope::MAX_BODY},
     config::{Feed, FlowPlan},
-    flow::{Failed, Steps, Verdict, cause, outputs},
+    flow::{Failed, Steps, Verdict, cause, onward, outputs, tell_refused},
     message::{Content, Message, Trace},
     names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
     observe::Tally,
@@ -73,10 +73,15 @@ impl Inbound {
         })
     }
 
-    /// Runs the source until it ends or is told to stop. What it sent is safe when this returns.
+    /// Runs the source until it ends or is told to stop. What it sent is safe when this returns. `starting` is
+    /// dropped when the source is at work.
     ///
     /// Faults: the source's own, and those of reading the stored position.
-    pub(crate) async fn run(&self, source: &mut dyn Source) -> Result<(), Fault> {
+    pub(crate) async fn run(
+        &self,
+        source: &mut dyn Source,
+        starting: Option<oneshot::Sender<()>>,
+    ) -> Result<(), Fault> {
         let key = StateKey::position(&self.system, &self.flow);
         let resume = self.bus.state(&key).await?.map(Position);
         let (sender, offered) = mpsc::channel(BATCH);
@@ -85,7 +90,8 @@ impl Inbound {
             stopping: self.stopping.clone(),
         }));
         // When the source returns it drops its outlet, and that ends the intake.
-        let (ended, ()) = tokio::join!(source.run(outlet, resume), self.take_in(offered, &key));
+        let work = source.run(outlet, resume);
+        let (ended, (), ()) = tokio::join!(work, self.take_in(offered, &key), async { drop(starting) });
         ended
     }
 
@@ -94,8 +100,9 @@ impl Inbound {
         while offered.recv_many(&mut batch, BATCH).await > 0 {
             let mut pending: Vec<Pending> = Vec::with_capacity(batch.len());
             for Offered { record, answer } in batch.drain(..) {
-                // Nobody waits: its sender was told that it is not safe, and sends it again.
-                if answer.is_closed() {
+                // Nobody waits: its sender was told that it is not safe, and sends it again. Not so with a position,
+                // which the next record's would pass over.
+                if answer.is_closed() && record.position.is_none() {
                     continue;
                 }
                 let position = record
@@ -113,7 +120,10 @@ impl Inbound {
                     _ => pending.push(Pending::new(outputs, position, (answer, receipt))),
                 }
             }
-            self.publish(pending).await;
+            if !self.publish(pending).await {
+                // Nothing more is taken: a position behind what was refused would pass over it.
+                return;
+            }
         }
     }
 
@@ -140,11 +150,8 @@ impl Inbound {
             }
             Err(failed) => Err(failed),
         };
-        match outcome {
-            Ok(outputs) => {
-                self.tally.published(&outputs);
-                (outputs, Receipt::Published)
-            }
+        match outcome.and_then(carried) {
+            Ok(outputs) => (outputs, Receipt::Published),
             Err(failed) => {
                 tracing::debug!(flow = %self.flow, message_id = %original.id, error = %failed.fault, "parked");
                 let cause = cause(&self.flow, failed.step, &failed.fault);
@@ -165,8 +172,9 @@ impl Inbound {
         }
     }
 
-    /// Publishes until the bus has taken all, or nobody waits for the rest any more.
-    async fn publish(&self, mut pending: Vec<Pending>) {
+    /// Publishes until the bus has taken all, or nobody waits for the rest any more. False: the flow is stopping, and
+    /// the bus has not taken all.
+    async fn publish(&self, mut pending: Vec<Pending>) -> bool {
         let mut patience = Patience::new();
         let mut told = false;
         loop {
@@ -175,9 +183,12 @@ impl Inbound {
                 .map(|pending| (pending.hop, pending.answers))
                 .unzip();
             pending = Vec::new();
-            for (result, answers) in self.bus.complete(hops).await.into_iter().zip(answers) {
+            let onward: Vec<_> = hops.iter().map(onward).collect();
+            let results = self.bus.complete(hops).await.into_iter().zip(onward);
+            for ((result, onward), answers) in results.zip(answers) {
                 match result {
                     Ok(()) => {
+                        self.tally.published(onward);
                         for (answer, receipt) in answers {
                             // Closed: its sender gave up in the meantime, and will send it again.
                             let _ = answer.send(receipt);
@@ -185,11 +196,12 @@ impl Inbound {
                     }
                     Err(refused) => {
                         if !told {
-                            let error = &refused.fault;
-                            tracing::warn!(flow = %self.flow, error = %error, "not taken by the bus; trying again");
+                            tell_refused(&self.flow, 1, &refused.fault);
                             told = true;
                         }
-                        if answers.iter().any(|(answer, _)| !answer.is_closed()) {
+                        if refused.hop.state.is_some()
+                            || answers.iter().any(|(answer, _)| !answer.is_closed())
+                        {
                             pending.push(Pending {
                                 hop: refused.hop,
                                 answers,
@@ -198,9 +210,12 @@ impl Inbound {
                     }
                 }
             }
+            if pending.is_empty() {
+                return true;
+            }
             // The senders of what is left hear by their dropped answers that it is not safe.
-            if pending.is_empty() || *self.stopping.borrow() {
-                break;
+            if *self.stopping.borrow() {
+                return false;
             }
             let mut stopping = self.stopping.clone();
             tokio::select! {
@@ -236,6 +251,20 @@ impl Inbound {
     }
 }
 
+/// Refuses what the bus cannot carry, before it is put together with others, whose records it would hold up.
+fn carried(outputs: Vec<Outgoing>) -> Result<Vec<Outgoing>, Failed> {
+    let is_large = |output: &Outgoing| match &output.message.content {
+        Content::Canonical { bytes, .. } => bytes.len() > MAX_BODY,
+        Content::Native(_) => false,
+    };
+    if !outputs.iter().any(is_large) {
+        return Ok(outputs);
+    }
+    let fault = Fault::dead_letter("the message is larger than the 16 MiB that a bus carries")
+        .hint("keep large content elsewhere, and send where it is");
+    Err(Failed { step: "to", fault })
+}
+
 impl Pending {
     fn new(
         outputs: Vec<Outgoing>,
@@ -263,10 +292,12 @@ struct Desk {
 impl Intake for Desk {
     async fn accept(&self, record: Record, patience: Option<Duration>) -> Result<Receipt, Fault> {
         let (answer, answered) = oneshot::channel();
-        let accepted = async {
+        // Unconstrained: a source keeps many of these in one set of futures, polled in its order. One that used up
+        // its turn would be polled behind its successors, and their positions pass over it.
+        let accepted = tokio::task::unconstrained(async {
             self.sender.send(Offered { record, answer }).await.ok()?;
             answered.await.ok()
-        };
+        });
         let receipt = match patience {
             Some(patience) => tokio::time::timeout(patience, accepted).await.unwrap_or(None),
             None => accepted.await,

@@ -46,11 +46,15 @@ impl Outbound {
         }
     }
 
-    /// Writes units until each is written or has failed, and returns the hops not yet completed. What the system
-    /// could not take now is written again in place, without counting as an attempt. When the flow is stopping,
-    /// what is not settled goes back to its queue.
-    pub(crate) async fn write(&self, flow: &Flow, units: Vec<(Delivery, Vec<Emitted>)>) -> Vec<Hop> {
-        let mut hops = Vec::with_capacity(units.len());
+    /// Writes units until each is written or has failed, and returns the hops not yet completed, those of `hops`
+    /// among them. What the system could not take now is written again in place, without counting as an attempt.
+    /// When the flow is stopping, what is not settled goes back to its queue.
+    pub(crate) async fn write(
+        &self,
+        flow: &Flow,
+        units: Vec<(Delivery, Vec<Emitted>)>,
+        mut hops: Vec<Hop>,
+    ) -> Vec<Hop> {
         let mut waiting = Vec::with_capacity(units.len());
         for (delivery, emitted) in units {
             match self.parts(&delivery, emitted) {

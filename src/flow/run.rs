@@ -9,7 +9,7 @@ use trunkline_sdk::{Fault, Remedy};
 
 use super::{Emitted, Failed, Rule, Steps, Verdict};
 use crate::{
-    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Subscription},
+    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription},
     config::{Feed, FlowPlan},
     endpoint::Outbound,
     message::Content,
@@ -22,8 +22,9 @@ use crate::{
 const PREFETCH: u16 = 512;
 /// Messages it takes at once.
 const BATCH: usize = 128;
-/// Batches whose hops are on their way at once: enough to keep the bus busy while the next is worked on.
-const IN_FLIGHT: usize = 4;
+/// Messages that are on their way to channels at once: enough to keep the bus busy while the next are worked on,
+/// however few come at a time.
+const UNDER_WAY: usize = 512;
 
 /// One running flow that reads a channel.
 pub(crate) struct Flow {
@@ -39,7 +40,7 @@ pub(crate) struct Flow {
 
 /// Runs a flow that reads a channel, until it is told to stop; then what is under way is finished.
 ///
-/// Faults: the queue cannot be read.
+/// Faults: the queue cannot be read, or no longer.
 pub(crate) async fn run(
     plan: &FlowPlan,
     bus: Arc<dyn Bus>,
@@ -66,28 +67,41 @@ pub(crate) async fn run(
         None => flow.to_channels(&mut subscription).await,
     }
     subscription.close().await;
-    Ok(())
+    if flow.is_stopping() {
+        return Ok(());
+    }
+    Err(Fault::reopen(format!(
+        "the bus has ended the reading of queue `{}`",
+        plan.queue()
+    )))
 }
 
 impl Flow {
     /// Towards channels: several batches are on their way at once.
     async fn to_channels(&self, subscription: &mut Subscription) {
         let mut under_way = FuturesUnordered::new();
+        let mut messages = 0;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
                 biased;
                 () = self.stopping() => break,
-                Some(()) = under_way.next() => {}
-                more = subscription.receive(&mut batch, BATCH), if under_way.len() < IN_FLIGHT => {
+                Some(done) = under_way.next() => messages -= done,
+                more = subscription.receive(&mut batch, BATCH), if messages < UNDER_WAY => {
                     if !more {
-                        break;
+                        // What is under way went back when the subscription ended.
+                        return;
                     }
                     let mut hops = Vec::with_capacity(batch.len());
                     for delivery in batch.drain(..) {
                         hops.push(self.hop(delivery).await);
                     }
-                    under_way.push(self.complete(hops));
+                    let taken = hops.len();
+                    messages += taken;
+                    under_way.push(async move {
+                        self.complete(hops).await;
+                        taken
+                    });
                 }
             }
         }
@@ -116,7 +130,7 @@ impl Flow {
                     Err(failed) => hops.push(self.failed(delivery, failed.step, &failed.fault)),
                 }
             }
-            hops.extend(sink.write(self, units).await);
+            let hops = sink.write(self, units, hops).await;
             self.complete(hops).await;
         }
     }
@@ -129,10 +143,7 @@ impl Flow {
             Err(failed) => Err(failed),
         };
         match outcome {
-            Ok(outputs) => {
-                self.tally.published(&outputs);
-                Hop::of(delivery, outputs)
-            }
+            Ok(outputs) => Hop::of(delivery, outputs),
             Err(failed) => self.failed(delivery, failed.step, &failed.fault),
         }
     }
@@ -214,17 +225,28 @@ impl Flow {
     }
 
     /// Completes hops, again and again until the bus has taken all of them or the flow is stopping: the outputs
-    /// of a hop keep their ids, so that a repeat is one message to its receiver.
+    /// of a hop keep their ids, so that a repeat is one message to its receiver. What the bus can never carry is
+    /// parked as it came in.
     pub(crate) async fn complete(&self, mut hops: Vec<Hop>) {
         let mut patience = Patience::new();
         let mut told = false;
         while !hops.is_empty() {
+            let onward: Vec<_> = hops.iter().map(onward).collect();
             let results = self.bus.complete(std::mem::take(&mut hops)).await;
-            let refused: Vec<_> = results.into_iter().filter_map(Result::err).collect();
-            let Some(first) = refused.first() else { break };
+            let mut refused = Vec::new();
+            for (result, onward) in results.into_iter().zip(onward) {
+                match result {
+                    Ok(()) => self.tally.published(onward),
+                    Err(Refused { hop, fault }) if fault.remedy == Remedy::DeadLetter && onward > 0 => {
+                        let inputs = hop.inputs.into_iter();
+                        hops.extend(inputs.map(|input| self.failed(input, "to", &fault)));
+                    }
+                    Err(again) => refused.push(again),
+                }
+            }
+            let Some(first) = refused.first() else { continue };
             if !told {
-                let error = &first.fault;
-                tracing::warn!(flow = %self.name, hops = refused.len(), error = %error, "not taken by the bus; trying again");
+                tell_refused(&self.name, refused.len(), &first.fault);
                 told = true;
             }
             hops.extend(refused.into_iter().map(|refused| refused.hop));
@@ -255,6 +277,21 @@ impl Flow {
     pub(crate) async fn stopping(&self) {
         // An error means that the runtime is gone, which is a stop as well.
         let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// How many messages a hop passes on, rather than puts aside.
+pub(crate) fn onward(hop: &Hop) -> usize {
+    let is_channel = |output: &&Outgoing| matches!(output.to, Destination::Channel(_));
+    hop.outputs.iter().filter(is_channel).count()
+}
+
+/// Tells, once per outage, that the bus does not take what a flow has.
+pub(crate) fn tell_refused(flow: &FlowName, hops: usize, fault: &Fault) {
+    if fault.remedy == Remedy::Stop {
+        tracing::error!(%flow, hops, error = %fault, "not taken by the bus until a person has acted; trying again");
+    } else {
+        tracing::warn!(%flow, hops, error = %fault, "not taken by the bus; trying again");
     }
 }
 

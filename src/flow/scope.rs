@@ -156,11 +156,7 @@ impl Scope<'_> {
     /// The text of an expression with its place; `None`: there is none, and that was told.
     pub(crate) fn expression(&mut self, settings: &Settings) -> Option<Source> {
         match settings.text() {
-            Some(text) if !text.trim().is_empty() => {
-                let block = text.contains('\n');
-                let source = if block { Source::block } else { Source::inline };
-                Some(source(&settings.place, text))
-            }
+            Some(text) if !text.trim().is_empty() => Some(Source::scalar(settings)),
             _ => {
                 self.problem(&settings.place, "an expression is missing").hint =
                     Some("as in `this.status == \"PAID\"`".to_owned());
@@ -177,6 +173,9 @@ impl Scope<'_> {
         }
         if let Some(found) = self.files.text(text) {
             return Some(Source::file(text, Arc::clone(found)));
+        }
+        if self.files.is_unread(text) {
+            return None;
         }
         let known: Vec<_> = self.files.in_folder("maps").map(|(name, _)| &**name).collect();
         let hint = unknown_hint(text, known.iter().copied(), "mappings");

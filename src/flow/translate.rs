@@ -1,7 +1,7 @@
 //! `translate:` makes another message of each: a mapping, from a file or in place (EIP Message Translator).
 //!
-//! A native record becomes a canonical message under its own id; a message made of a message gets an id of its
-//! own, derived from the first one's.
+//! A record that a source read becomes a canonical message under its own id; what is made of a message, be it a
+//! message or a record, gets an id of its own, derived from the first one's.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl Processor for Translator {
                 ));
             }
         };
-        if was_canonical && matches!(content, Content::Canonical { .. }) {
+        if was_canonical {
             let id = message.id.derived(&self.flow, 0);
             return Ok(Step::Pass(message.derive(id, content)));
         }

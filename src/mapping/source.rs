@@ -1,11 +1,9 @@
 //! A text of the language with the place where it stands, so that every problem points into the file the
 //! person wrote: a `.cel` file, or a scalar inside a flow's YAML.
-//!
-//! Not promised: exact columns in the later lines of a YAML scalar that YAML itself folded.
 
 use std::sync::Arc;
 
-use trunkline_sdk::Place;
+use trunkline_sdk::{Place, Settings};
 
 /// A text with its place. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -15,6 +13,8 @@ pub struct Source {
     line: u32,
     column: u32,
     indent: u32,
+    /// The scalar it is, where that knows the places of its parts.
+    scalar: Option<Settings>,
 }
 
 /// A stretch of a source, in bytes: start and end.
@@ -42,6 +42,7 @@ impl Source {
             line: 1,
             column: 1,
             indent: 0,
+            scalar: None,
         }
     }
 
@@ -53,6 +54,7 @@ impl Source {
             line: place.line,
             column: place.column,
             indent: 0,
+            scalar: None,
         }
     }
 
@@ -61,6 +63,14 @@ impl Source {
         Self {
             indent: place.column.saturating_sub(1),
             ..Self::inline(place, text)
+        }
+    }
+
+    /// A scalar of a YAML file, however it is written there.
+    pub fn scalar(settings: &Settings) -> Self {
+        Self {
+            scalar: Some(settings.clone()),
+            ..Self::inline(&settings.place, settings.text().unwrap_or_default())
         }
     }
 
@@ -78,6 +88,9 @@ impl Source {
     pub(crate) fn place(&self, span: Span) -> Place {
         let start = self.boundary(span.start);
         let end = self.boundary(span.end).max(start);
+        if let Some(scalar) = &self.scalar {
+            return scalar.within(start..end);
+        }
         let before = &self.text[..start];
         let newlines = before.bytes().filter(|byte| *byte == b'\n').count();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);

@@ -7,10 +7,7 @@ use std::{
 
 use dashmap::DashMap;
 
-use crate::{
-    bus::{Cause, Outgoing},
-    flow::Rule,
-};
+use crate::{bus::Cause, flow::Rule};
 
 /// Causes told apart; the rest is counted together, so that memory stays bounded whatever comes in.
 const MOST_CAUSES: usize = 64;
@@ -35,7 +32,7 @@ pub struct Counts {
     pub received: u64,
     /// Those among them that had been given out before: retries, and repeats after a crash.
     pub again: u64,
-    /// Messages sent to channels.
+    /// Messages sent to channels, and confirmed.
     pub published: u64,
     /// Messages that have reached their system.
     pub delivered: u64,
@@ -54,8 +51,8 @@ impl Tally {
         self.again.fetch_add(u64::from(again), Ordering::Relaxed);
     }
 
-    pub(crate) fn published(&self, outputs: &[Outgoing]) {
-        self.published.fetch_add(outputs.len() as u64, Ordering::Relaxed);
+    pub(crate) fn published(&self, messages: usize) {
+        self.published.fetch_add(messages as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn delivered(&self) {

@@ -46,6 +46,10 @@ impl Subject for Rabbit {
         Arc::new(bus.expect("the broker is there"))
     }
 
+    async fn beside(&self, _open: &Arc<dyn Bus>) -> Arc<dyn Bus> {
+        self.open().await
+    }
+
     async fn make_otherwise(&self, queue: &QueueName) {
         let properties = ConnectionProperties::default();
         let connection = Connection::connect(self.vhost.amqp(), properties).await.unwrap();

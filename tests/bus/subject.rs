@@ -29,6 +29,13 @@ pub(crate) trait Subject: Send + Sync + Sized + 'static {
     /// Opens the bus at the place with this address.
     async fn open_at(address: &str) -> Arc<dyn Bus>;
 
+    /// A bus at this place for another process, beside the one that is open: where the engine has one process only,
+    /// the same.
+    #[allow(dead_code, reason = "the suite of the patterns takes it")]
+    async fn beside(&self, open: &Arc<dyn Bus>) -> Arc<dyn Bus> {
+        open.clone()
+    }
+
     /// Makes a queue of this name, and otherwise than `declare` would make it for its channel.
     async fn make_otherwise(&self, queue: &QueueName);
 }

@@ -2,16 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+use tokio_postgres::{Client, NoTls};
+
+use crate::{
+    scene::Scene,
+    support::{process::Process, services::Postgres, shop},
 };
 
-use crate::{scene::Scene, support::shop};
-
 /// Where its webhook listens, as the log says.
-async fn ready(scene: &Scene) -> (crate::support::process::Process, String) {
-    let mut process = scene.start(&[("SHOP_SECRET", shop::SECRET)]);
+async fn ready(scene: &Scene, variables: &[(&str, &str)]) -> (Process, String) {
+    let mut variables = variables.to_vec();
+    variables.push(("SHOP_SECRET", shop::SECRET));
+    let mut process = scene.start(&variables);
     let line = process.says("webhook: listening").await;
     let (_, address) = line.split_once("address=").expect("it says where");
     let address = address
@@ -26,7 +28,7 @@ async fn ready(scene: &Scene) -> (crate::support::process::Process, String) {
 #[tokio::test]
 async fn it_says_what_it_runs_when_it_is_ready_and_when_it_has_stopped() {
     let scene = Scene::shop();
-    let (process, _) = ready(&scene).await;
+    let (process, _) = ready(&scene, &[]).await;
     process.signal_to_stop().await;
     let (status, said) = process.ended().await;
     assert!(status.success());
@@ -60,7 +62,7 @@ async fn it_says_what_it_runs_when_it_is_ready_and_when_it_has_stopped() {
 async fn told_to_stop_under_way_it_finishes_what_it_has_and_ends_in_order() {
     // given orders that come in without a pause
     let scene = Scene::shop();
-    let (process, address) = ready(&scene).await;
+    let (process, address) = ready(&scene, &[]).await;
     let (accepted, mut progress) = tokio::sync::watch::channel(0);
     let sending = tokio::spawn({
         let address = address.clone();
@@ -90,7 +92,7 @@ async fn told_to_stop_under_way_it_finishes_what_it_has_and_ends_in_order() {
         began.elapsed()
     );
     let accepted = sending.await.expect("it ends when nobody answers");
-    let (process, _) = ready(&scene).await;
+    let (process, _) = ready(&scene, &[]).await;
     let taken: i64 = (0..accepted)
         .flat_map(shop::takes)
         .map(|(_, quantity)| quantity)
@@ -114,10 +116,29 @@ async fn told_to_stop_under_way_it_finishes_what_it_has_and_ends_in_order() {
 
 #[tokio::test]
 async fn told_twice_it_stops_at_once() {
-    // given a sender that has begun and does not go on
+    // given an order on its way into a table that somebody else has locked
+    let database = Postgres::fresh_database().await;
+    let mut erp = connect(database.url()).await;
+    erp.batch_execute(include_str!("../../examples/shop/erp.sql"))
+        .await
+        .expect("it is everyone's SQL");
     let scene = Scene::shop();
-    let (mut process, address) = ready(&scene).await;
-    let sender = begin(&address).await;
+    let (mut process, address) = ready(&scene, &[("ERP_URL", database.url())]).await;
+    let lock = erp.transaction().await.expect("it answers");
+    lock.batch_execute("LOCK TABLE stock")
+        .await
+        .expect("nobody else uses it");
+    shop::deliver(&address, 0).await;
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'stock'::regclass";
+    while lock
+        .query_one(waits, &[])
+        .await
+        .expect("it answers")
+        .get::<_, i64>(0)
+        == 0
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     // when
     process.signal_to_stop().await;
     process.says("stopping: ").await;
@@ -128,27 +149,10 @@ async fn told_twice_it_stops_at_once() {
     assert!(status.success());
     assert!(said.contains("stopped at once"), "{said}");
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    drop(sender);
 }
 
-/// Begins to send an order, until the webhook asks for its body.
-async fn begin(address: &str) -> TcpStream {
-    let signature = trunkline_webhook::signature::shopify(shop::SECRET, b"not what comes");
-    let head = format!(
-        "POST /orders/create HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         content-length: 1000\r\nexpect: 100-continue\r\nx-shopify-webhook-id: delivery-0\r\n\
-         x-shopify-hmac-sha256: {signature}\r\n\r\n"
-    );
-    loop {
-        let mut sender = TcpStream::connect(address).await.expect("it listens");
-        sender.write_all(head.as_bytes()).await.expect("it reads");
-        let mut answer = [0; 12];
-        sender.read_exact(&mut answer).await.expect("it answers");
-        match &answer {
-            b"HTTP/1.1 100" => return sender,
-            // It listens, but its flow is not at work yet.
-            b"HTTP/1.1 503" => tokio::task::yield_now().await,
-            other => panic!("{}", String::from_utf8_lossy(other)),
-        }
-    }
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("it is there");
+    tokio::spawn(connection);
+    client
 }

@@ -156,3 +156,29 @@ async fn the_adapters_are_told_with_their_options() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_log_is_json_where_it_should_be_and_says_what_it_did_not_understand() {
+    // given
+    let scene = Scene::shop();
+    let mut process = scene.start(&[("TRUNKLINE_LOG", "a=b=c"), ("TRUNKLINE_LOG_FORMAT", "json")]);
+    // when
+    process.says("ready: ").await;
+    process.signal_to_stop().await;
+    let (status, said) = process.ended().await;
+    // then
+    assert!(status.success());
+    let lines = said.lines().map(serde_json::from_str::<serde_json::Value>);
+    let lines: Vec<_> = lines.collect::<Result<_, _>>().expect("each line is JSON");
+    let first = lines[0]["message"].as_str().expect("each line has its message");
+    assert!(
+        first.starts_with("`TRUNKLINE_LOG` is not understood; hint: "),
+        "{said}"
+    );
+    let starting = lines.iter().find(|line| line["message"] == "starting");
+    let flows = starting.and_then(|line| line["flows"].as_str());
+    assert!(
+        flows.is_some_and(|flows| flows.ends_with("route-orders stock")),
+        "{said}"
+    );
+}

@@ -68,7 +68,7 @@ impl<'a> Options<'a> {
     /// Checks the settings: every unknown word, missing option and wrong kind at once.
     pub fn read(declared: &'static [Opt], settings: &'a Settings) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        check_group(declared, settings, &mut problems);
+        check_group(declared, None, settings, &mut problems);
         if problems.is_empty() {
             Ok(Self { declared, settings })
         } else {
@@ -126,7 +126,13 @@ impl<'a> Options<'a> {
     }
 }
 
-fn check_group(declared: &'static [Opt], settings: &Settings, problems: &mut Vec<Problem>) {
+/// `name`: the option whose value the group is.
+fn check_group(
+    declared: &'static [Opt],
+    name: Option<&str>,
+    settings: &Settings,
+    problems: &mut Vec<Problem>,
+) {
     let Some(entries) = settings.entries() else {
         // Nothing at all is an empty group.
         if settings.text() != Some("") {
@@ -134,7 +140,7 @@ fn check_group(declared: &'static [Opt], settings: &Settings, problems: &mut Vec
             problems.push(
                 Problem::new(
                     &settings.place,
-                    format!("is {}, but must be a map", settings.kind()),
+                    format!("{} is {}, but must be a map", subject(name), settings.kind()),
                 )
                 .hint(format!("options: {words}")),
             );
@@ -145,7 +151,7 @@ fn check_group(declared: &'static [Opt], settings: &Settings, problems: &mut Vec
     };
     for entry in entries {
         match declared.iter().find(|option| option.name == entry.key) {
-            Some(option) => check_value(&option.kind, &entry.key, &entry.value, problems),
+            Some(option) => check_value(option, &option.kind, &entry.key, &entry.value, problems),
             None => {
                 let problem = Problem::new(&entry.place, format!("unknown option `{}`", entry.key));
                 let names = declared.iter().map(|option| option.name);
@@ -172,27 +178,36 @@ fn missing(declared: &[Opt], settings: &Settings, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_value(kind: &'static Kind, name: &str, value: &Settings, problems: &mut Vec<Problem>) {
-    let mut wrong = |what: String| problems.push(Problem::new(&value.place, what));
+/// What a map is that should be one, in words.
+fn subject(name: Option<&str>) -> String {
+    name.map_or_else(|| "this".to_owned(), |name| format!("`{name}`"))
+}
+
+/// `option`: the one that the value belongs to, `kind` and `name`: those of the value itself.
+fn check_value(option: &Opt, kind: &'static Kind, name: &str, value: &Settings, problems: &mut Vec<Problem>) {
+    let mut wrong = |what: String| {
+        let hint = format!("`{}`: {}", option.name, option.summary);
+        problems.push(Problem::new(&value.place, what).hint(hint));
+    };
     match kind {
         Kind::List(item) => match value.items() {
             Some(items) => items
                 .iter()
-                .for_each(|each| check_value(item, name, each, problems)),
-            None => check_value(item, name, value, problems),
+                .for_each(|each| check_value(option, item, name, each, problems)),
+            None => check_value(option, item, name, value, problems),
         },
         Kind::Map(each) => match value.entries() {
             Some(entries) => {
                 entries
                     .iter()
-                    .for_each(|entry| check_value(each, &entry.key, &entry.value, problems));
+                    .for_each(|entry| check_value(option, each, &entry.key, &entry.value, problems));
             }
             None => wrong(format!("`{name}` is {}, but must be a map", value.kind())),
         },
         Kind::Any => {}
-        Kind::Group(options) => check_group(options, value, problems),
+        Kind::Group(options) => check_group(options, Some(name), value, problems),
         Kind::OneOf(options) => match value.entries() {
-            Some([_]) => check_group(options, value, problems),
+            Some([_]) => check_group(options, Some(name), value, problems),
             _ => problems.push(
                 Problem::new(
                     &value.place,
@@ -208,7 +223,9 @@ fn check_value(kind: &'static Kind, name: &str, value: &Settings, problems: &mut
             )),
             Some("") => wrong(format!("`{name}` is empty")),
             Some(text) => {
-                if let Some(what) = scalar_fault(kind, name, text) {
+                // What a variable holds is shown nowhere: it may be the wrong one.
+                let shown = if value.is_from_variable() { "…" } else { text };
+                if let Some(what) = scalar_fault(kind, name, text, shown) {
                     wrong(what);
                 }
             }
@@ -216,30 +233,30 @@ fn check_value(kind: &'static Kind, name: &str, value: &Settings, problems: &mut
     }
 }
 
-/// What is wrong with the text of a scalar option. Never quotes a secret.
-fn scalar_fault(kind: &Kind, name: &str, text: &str) -> Option<String> {
+/// What is wrong with the text of a scalar option, which is told as `shown`.
+fn scalar_fault(kind: &Kind, name: &str, text: &str, shown: &str) -> Option<String> {
     match kind {
         Kind::Flag if text != "true" && text != "false" => {
-            Some(format!("`{name}` is `{text}`, but must be `true` or `false`"))
+            Some(format!("`{name}` is `{shown}`, but must be `true` or `false`"))
         }
         Kind::Number(least, most) => match text.parse::<i64>() {
             Ok(number) if (*least..=*most).contains(&number) => None,
             _ => Some(format!(
-                "`{name}` is `{text}`, but must be a whole number from {least} to {most}"
+                "`{name}` is `{shown}`, but must be a whole number from {least} to {most}"
             )),
         },
         Kind::Duration if parse_duration(text).is_none() => Some(format!(
-            "`{name}` is `{text}`, but must be a time with its unit, such as `250ms`, `5s`, `10m`, `1h` or `7d`"
+            "`{name}` is `{shown}`, but must be a time with its unit, such as `250ms`, `5s`, `10m`, `1h` or `7d`"
         )),
         Kind::Size if parse_size(text).is_none() => Some(format!(
-            "`{name}` is `{text}`, but must be a size with its unit, such as `64KiB`, `1MiB` or `10MB`"
+            "`{name}` is `{shown}`, but must be a size with its unit, such as `64KiB`, `1MiB` or `10MB`"
         )),
         Kind::Choice(choices) if !choices.contains(&text) => {
             let near = nearest(text, choices.iter().copied())
                 .map(|near| format!(": did you mean `{near}`?"))
                 .unwrap_or_default();
             Some(format!(
-                "`{name}` is `{text}`, but must be one of `{}`{near}",
+                "`{name}` is `{shown}`, but must be one of `{}`{near}",
                 choices.join("`, `")
             ))
         }

@@ -1,6 +1,6 @@
 //! A piece of configuration with the place where it stands, so that every problem can point at it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 /// A place in a file of the landscape. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,9 +62,24 @@ pub struct Settings {
 
 #[derive(Clone)]
 enum Shape {
-    Scalar { text: String, from_variable: bool },
+    Scalar {
+        text: String,
+        from_variable: bool,
+        stretches: Vec<Stretch>,
+    },
     List(Vec<Settings>),
     Map(Vec<Entry>),
+}
+
+/// A stretch of a scalar's text that stands in its file as it is. Between two of them are line breaks and escapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// Where it begins in the text, in bytes.
+    pub offset: usize,
+    /// Its line in the file.
+    pub line: u32,
+    /// Its first character there.
+    pub column: u32,
 }
 
 /// A key with its value.
@@ -86,7 +101,63 @@ impl Settings {
             shape: Shape::Scalar {
                 text: text.into(),
                 from_variable,
+                stretches: Vec::new(),
             },
+        }
+    }
+
+    /// A scalar that says of the parts of its text where they stand: stretches in the order of the text. Without
+    /// them all of it follows its place.
+    #[must_use]
+    pub fn in_stretches(mut self, told: Vec<Stretch>) -> Self {
+        if let Shape::Scalar { stretches, .. } = &mut self.shape {
+            *stretches = told;
+        }
+        self
+    }
+
+    /// Where a part (in bytes) of a scalar's text stands; of one that goes over several lines, its first.
+    pub fn within(&self, part: Range<usize>) -> Place {
+        let Shape::Scalar { text, stretches, .. } = &self.shape else {
+            return self.place.clone();
+        };
+        let whole = [Stretch {
+            offset: 0,
+            line: self.place.line,
+            column: self.place.column,
+        }];
+        let stretches = if stretches.is_empty() {
+            &whole
+        } else {
+            stretches.as_slice()
+        };
+        let at = |offset: usize| {
+            let before = stretches.iter().rev().find(|stretch| stretch.offset <= offset);
+            let stretch = before.unwrap_or(&stretches[0]);
+            let characters = text
+                .get(stretch.offset..offset)
+                .map_or(0, |text| text.chars().count());
+            (
+                stretch.line,
+                stretch.column + u32::try_from(characters).unwrap_or(0),
+            )
+        };
+        let start = boundary(text, part.start);
+        let (line, column) = at(start);
+        let ends = |character: char| character == '\n';
+        let part = text.get(start..boundary(text, part.end)).unwrap_or_default();
+        let part = part.split(ends).next().unwrap_or_default().trim_end();
+        // The last character of the part that still stands on its line.
+        let last = part
+            .char_indices()
+            .map(|(offset, _)| at(start + offset))
+            .take_while(|(other, _)| *other == line)
+            .last();
+        Place {
+            line,
+            column,
+            width: last.map_or(1, |(_, last)| last.saturating_sub(column) + 1),
+            ..self.place.clone()
         }
     }
 
@@ -188,6 +259,15 @@ impl Settings {
     }
 }
 
+/// The last beginning of a character that is not behind the offset.
+fn boundary(text: &str, offset: usize) -> usize {
+    let mut at = offset.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
 /// Shows the structure and no value: settings hold secrets.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -205,5 +285,40 @@ impl fmt::Debug for Settings {
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {:?}", self.key, self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_text_stands_where_its_stretch_does() {
+        // given `a\"é` on line 7 at column 3, and ` b` on line 8 at column 5
+        let place = Place {
+            file: "a.yaml".into(),
+            line: 7,
+            column: 3,
+            width: 4,
+        };
+        let stretch = |offset, line, column| Stretch { offset, line, column };
+        let text = "a\"é b";
+        let scalar = Settings::scalar(place.clone(), text, false).in_stretches(vec![
+            stretch(0, 7, 3),
+            stretch(2, 7, 6),
+            stretch(5, 8, 5),
+        ]);
+        // when
+        let told = |part| {
+            let place = scalar.within(part);
+            (place.line, place.column, place.width)
+        };
+        // then
+        assert_eq!(told(2..4), (7, 6, 1));
+        assert_eq!(told(0..4), (7, 3, 4));
+        assert_eq!(told(5..6), (8, 5, 1));
+        assert_eq!(told(3..99), (7, 6, 2));
+        assert_eq!(told(99..99), (8, 6, 1));
+        assert_eq!(Settings::scalar(place, text, false).within(4..6).column, 6);
     }
 }

@@ -163,13 +163,13 @@ fn check_statement(
                 problems.extend(check_parameter(
                     parameter,
                     shape,
-                    &within(settings, parameter.offset, parameter.path.chars().count() + 1),
+                    &settings.within(parameter.offset..parameter.offset + 1 + parameter.path.len()),
                 ));
             }
         }
         Err(flaws) => {
             for Flaw { offset, what, hint } in flaws {
-                problems.push(Problem::new(&within(settings, offset, 1), what).hint(hint));
+                problems.push(Problem::new(&settings.within(offset..offset + 1), what).hint(hint));
             }
         }
     }
@@ -212,25 +212,6 @@ fn check_parameter(parameter: &Parameter, shape: &Shape, place: &Place) -> Optio
         );
     }
     None
-}
-
-/// A place within a text that stands on one line; for any other text the start of it.
-fn within(settings: &Settings, offset: usize, width: usize) -> Place {
-    let text = text(settings);
-    let characters = text.chars().count();
-    let place = &settings.place;
-    // A quoted text is underlined with its quotes; where more was written than was read, there are escapes.
-    let before = match usize::try_from(place.width) {
-        Ok(underlined) if !text.contains('\n') && underlined == characters => 0,
-        Ok(underlined) if !text.contains('\n') && underlined == characters + 2 => 1,
-        _ => return place.clone(),
-    };
-    let column = text.get(..offset).map_or(0, |text| text.chars().count()) + before;
-    Place {
-        column: place.column + u32::try_from(column).unwrap_or(0),
-        width: u32::try_from(width).unwrap_or(1),
-        ..place.clone()
-    }
 }
 
 fn text(settings: &Settings) -> &str {
@@ -301,19 +282,6 @@ mod tests {
         );
         assert_eq!(problems[1].place, place(7, 93, 6));
         assert!(problems[1].what.contains("not a single value"));
-    }
-
-    #[test]
-    fn a_place_in_a_quoted_text_counts_its_quote_and_in_a_block_is_its_start() {
-        assert_eq!(
-            check("sqlite:a.db", TEXT, place(7, 20, 81))[0].place,
-            place(7, 58, 10)
-        );
-        let block = TEXT.replace(" WHERE", "\nWHERE");
-        assert_eq!(
-            check("sqlite:a.db", &block, place(7, 20, 1))[0].place,
-            place(7, 20, 1)
-        );
     }
 
     #[test]

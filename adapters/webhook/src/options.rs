@@ -170,11 +170,16 @@ fn check_system(system: &Settings, options: &Options<'_>, problems: &mut Vec<Pro
     let place = |name: &str| &system.get(name).unwrap_or(system).place;
     let listen = options.text("listen").unwrap_or_default();
     let host = host(listen);
+    // What a variable holds is shown nowhere: it may be the wrong one.
+    let shown = match system.get("listen") {
+        Some(value) if value.is_from_variable() => "…",
+        _ => listen,
+    };
     if host.is_none() {
         problems.push(
             Problem::new(
                 place("listen"),
-                format!("`listen` is `{listen}`, but must be host:port"),
+                format!("`listen` is `{shown}`, but must be host:port"),
             )
             .hint("such as `127.0.0.1:8080`, `[::1]:8080` or `0.0.0.0:8080`"),
         );
@@ -197,7 +202,7 @@ fn check_system(system: &Settings, options: &Options<'_>, problems: &mut Vec<Pro
                 problems.push(
                     Problem::new(
                         &entry.place,
-                        format!("`verify: {{ none: true }}` takes what anybody sends, and `{listen}` is open to others"),
+                        format!("`verify: {{ none: true }}` takes what anybody sends, and `{shown}` is open to others"),
                     )
                     .hint("listen on 127.0.0.1, or name the scheme that the sender signs with"),
                 );

@@ -259,7 +259,8 @@ fn refused(listen: &str, error: io::Error) -> Fault {
             .hint("ports below 1024 need a privilege; put a proxy in front and listen above"),
         ErrorKind::AddrNotAvailable => Fault::reopen(format!("webhook: this host has no address {listen}"))
             .hint("`listen` names an address of this host, not the sender's"),
-        _ => Fault::reopen(format!("webhook: cannot listen on {listen}")),
+        _ => Fault::reopen(format!("webhook: cannot listen on {listen}"))
+            .hint("is the host in `listen` a name or an address of this host?"),
     };
     fault.because(error)
 }

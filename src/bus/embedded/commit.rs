@@ -18,15 +18,13 @@ use super::{
     writer::{Completion, Writer},
 };
 use crate::{
-    bus::{Destination, Hop, Refused},
+    bus::{Destination, Hop, Refused, envelope::MAX_BODY},
     names::QueueName,
     recovery::Rung,
 };
 
 /// How many delayed messages become due in one transaction at most.
 const DUE: i64 = 512;
-/// The largest body. What is larger travels by claim check.
-const MAX_BODY: usize = 16 << 20;
 
 /// Where the rows of a hop are and go.
 struct Plan {

@@ -21,6 +21,9 @@ pub(super) struct Address {
 
 /// A broker that says nothing for twice as long is taken for gone.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// The largest frame, in bytes; a larger body goes in several. The client keeps 32 of them in memory for each
+/// direction of each connection: at the broker's own 128 KiB that alone is 16 MiB.
+const FRAME: u32 = 64 << 10;
 const OPTIONS: [&str; 1] = ["heartbeat"];
 const SHAPE: &str = "write it as `amqp://user:password@host:5672/vhost`, or `amqps://…` for TLS";
 
@@ -104,6 +107,7 @@ impl Address {
             vhost: self.vhost.clone(),
             query: AMQPQueryString {
                 heartbeat: u16::try_from(self.heartbeat.as_secs()).ok(),
+                frame_max: Some(FRAME),
                 ..AMQPQueryString::default()
             },
         };

@@ -10,12 +10,13 @@ use trunkline_sdk::Fault;
 
 use super::topology::route;
 use crate::{
-    bus::{Destination, Outgoing, envelope::Envelope},
+    bus::{
+        Destination, Outgoing,
+        envelope::{Envelope, MAX_BODY},
+    },
     message::Content,
 };
 
-/// No body is larger; RabbitMQ 4.x refuses larger ones by closing the channel, and with it their neighbours.
-const MAX_BODY: usize = 16 << 20;
 /// Properties and headers must fit into one frame (128 KiB): the broker closes the connection over a larger one.
 const MAX_HEADERS: usize = 96 << 10;
 /// What is taken over of a message's headers, so that our own still fit beside them.
@@ -46,6 +47,7 @@ pub(super) fn pack(outgoing: &Outgoing) -> Result<Parcel, Fault> {
     };
     let (exchange, routing_key) = route(&outgoing.to, type_name, message.key.as_deref());
     let envelope = Envelope::seal(message, attempt, cause);
+    // RabbitMQ 4.x refuses a larger one by closing the channel, and with it its neighbours.
     if envelope.body.len() > MAX_BODY {
         return Err(Fault::dead_letter("the body is larger than 16 MiB")
             .hint("keep large content elsewhere and send a claim check: where it is"));

@@ -1,6 +1,6 @@
 //! One flow: where its messages come from, what is done to them, where they go.
 
-use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings, nearest, parse_duration};
+use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings, nearest};
 
 use super::{End, Systems, Uses, unknown_hint};
 use crate::{
@@ -221,7 +221,7 @@ impl Checker<'_, '_> {
     }
 
     /// The options have been checked when the file was read.
-    fn retry(&self) -> Schedule {
+    fn retry(&mut self) -> Schedule {
         let default = Schedule::default();
         let Some(retry) = &self.file.retry else {
             return default;
@@ -230,12 +230,17 @@ impl Checker<'_, '_> {
             return default;
         };
         let number = |name| options.number(name).and_then(|number| u32::try_from(number).ok());
-        let duration = |name| options.text(name).and_then(parse_duration);
-        Schedule {
+        let schedule = Schedule {
             attempts: number("attempts").unwrap_or(default.attempts),
-            first: duration("first").unwrap_or(default.first),
+            first: options.duration("first").unwrap_or(default.first),
             factor: number("factor").map_or(default.factor, f64::from),
-            max: duration("max").unwrap_or(default.max),
+            max: options.duration("max").unwrap_or(default.max),
+        };
+        if schedule.first > schedule.max {
+            let place = options.get("first").or(options.get("max")).unwrap_or(retry);
+            let hint = "`first` is the delay before the second attempt, and no delay is longer than `max`";
+            self.problem(&place.place.clone(), "`first` is longer than `max`", hint);
         }
+        schedule
     }
 }

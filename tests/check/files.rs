@@ -1,0 +1,141 @@
+//! Files that are not what they should be: each is told at its place, and the rest is checked all the same.
+
+use std::{fs, os::unix::fs::symlink, process::Command};
+
+use crate::program::{check, landscape};
+
+/// What is told of a landscape with one file more, without the line of the sum.
+async fn told(name: &str, bytes: &[u8]) -> String {
+    let home = landscape(&[(name, bytes)]);
+    told_of(&home).await
+}
+
+async fn told_of(home: &tempfile::TempDir) -> String {
+    let (code, _, stderr) = check(home.path(), &[]).await;
+    if code == Some(0) {
+        return String::new();
+    }
+    assert_eq!(code, Some(1), "{stderr}");
+    let (report, _) = stderr.split_once("HOME: ").expect("the sum is the last line");
+    report.to_owned()
+}
+
+#[tokio::test]
+async fn carriage_returns_and_a_byte_order_mark_are_no_mistake() {
+    let flow = "\u{feff}flow: picks\r\nfrom: eu-orders\r\nto:\r\n  system: erp\r\n  statement: DELETE FROM picks WHERE id = :order_id\r\n";
+    assert_eq!(told("flows/picks.yaml", flow.as_bytes()).await, "");
+    let mapping = crate::case::base()["maps/order.cel"].replace('\n', "\r\n");
+    assert_eq!(told("maps/order.cel", mapping.as_bytes()).await, "");
+    let table = "\u{feff}from,to\r\npaid,PAID\r\n";
+    assert_eq!(told("tables/order-status.csv", table.as_bytes()).await, "");
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_file_with_carriage_returns_stands_where_it_does() {
+    let flow = "\u{feff}flow: picks\r\nfrom: eu-order\r\nto: orders\r\n";
+    assert_eq!(
+        told("flows/picks.yaml", flow.as_bytes()).await,
+        "\
+error: there is no channel `eu-order`
+  --> flows/picks.yaml:2:7
+   | from: eu-order
+   |       ^^^^^^^^
+   = hint: did you mean `eu-orders`? channels: `eu-orders`, `orders`, `other-orders`
+
+"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_utf8_is_told_with_its_line() {
+    assert_eq!(
+        told("maps/order.cel", b"Order{\n  note: 'caf\xe9',\n}").await,
+        "\
+error: this line is not UTF-8
+  --> maps/order.cel:2:1
+   = hint: save the file as UTF-8
+
+"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_far_too_large_is_not_read() {
+    assert_eq!(
+        told("tables/order-status.csv", &vec![b'a'; (4 << 20) + 1]).await,
+        "\
+error: this file is larger than 4 MiB
+  --> tables/order-status.csv:1:1
+   = hint: no file of a landscape needs so much: records and data belong elsewhere
+
+"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_not_opened() {
+    let home = landscape(&[]);
+    let flows = home.path().join("flows");
+    fs::create_dir(flows.join("folder.yaml")).expect("there is room");
+    symlink("/dev/zero", flows.join("endless.yaml")).expect("there is room");
+    symlink("nowhere", flows.join("link.yaml")).expect("there is room");
+    let pipe = Command::new("mkfifo").arg(flows.join("pipe.yaml")).status();
+    assert!(pipe.expect("`mkfifo` is there").success());
+    assert_eq!(
+        told_of(&home).await,
+        "\
+error: this is no file
+  --> flows/endless.yaml:1:1
+   = hint: put a file in its place, or give it another name
+
+error: this is no file
+  --> flows/folder.yaml:1:1
+   = hint: put a file in its place, or give it another name
+
+error: this file cannot be read: entity not found
+  --> flows/link.yaml:1:1
+   = hint: it is a link that leads nowhere: mend it or remove it
+
+error: this is no file
+  --> flows/pipe.yaml:1:1
+   = hint: put a file in its place, or give it another name
+
+"
+    );
+}
+
+#[tokio::test]
+async fn a_link_to_a_file_is_as_good_as_the_file() {
+    let home = landscape(&[("picks", b"flow: picks\nfrom: eu-order\nto: orders\n")]);
+    let flow = home.path().join("flows/picks.yaml");
+    fs::remove_file(&flow).expect("it is there");
+    symlink("../picks", flow).expect("there is room");
+    assert!(told_of(&home).await.contains("flows/picks.yaml:2:7"));
+}
+
+#[tokio::test]
+async fn a_file_whose_ending_is_in_capitals_is_not_passed_over_in_silence() {
+    assert_eq!(
+        told("flows/more.YAML", b"").await,
+        "\
+error: `more.YAML` is not read, for its ending is not `.yaml`
+  --> flows/more.YAML:1:1
+   = hint: write the ending in lower-case letters
+
+"
+    );
+    assert_eq!(told("flows/notes.txt", b"").await, "");
+    assert_eq!(told("flows/.picks.yaml.swp", b"").await, "");
+}
+
+#[tokio::test]
+async fn a_folder_in_place_of_trunkline_yaml_is_told_alone() {
+    let home = landscape(&[]);
+    fs::remove_file(home.path().join("trunkline.yaml")).expect("it is there");
+    fs::create_dir(home.path().join("trunkline.yaml")).expect("there is room");
+    assert_eq!(
+        told_of(&home).await,
+        "error: this is no file\n  --> trunkline.yaml:1:1\n   = hint: put a file in its place, or give it \
+         another name\n\n"
+    );
+}

@@ -1,0 +1,94 @@
+//! The patterns and the delivery rule as sentences, each spoken over every bus.
+//!
+//! A sentence runs a small landscape in process, on a real bus and between real systems (a drop folder, HTTP, SQLite,
+//! PostgreSQL), and looks at what came out: on a channel, in a database, among the parked. It knows a
+//! [`subject::Subject`], never an engine, and waits for what it expects, never for time to pass.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "what does not parse here is a mistake in the suite"
+)]
+
+mod delivery;
+mod filter;
+mod gate;
+mod house;
+mod inbound;
+mod messages;
+#[path = "../bus/scene.rs"]
+#[allow(dead_code, reason = "shared with the suite of the bus")]
+mod on_bus;
+mod outbound;
+#[path = "../bus/rabbit.rs"]
+mod rabbit;
+mod route;
+mod sender;
+mod split;
+mod strangers;
+#[path = "../bus/subject.rs"]
+#[allow(dead_code, reason = "shared with the suite of the bus")]
+mod subject;
+#[path = "../support/mod.rs"]
+mod support;
+mod translate;
+
+/// Makes a test of every sentence, for one engine.
+macro_rules! sentences {
+    ($engine:ident, $subject:ty) => {
+        sentences! { $engine, $subject;
+            filter::a_message_for_which_the_rule_is_true_passes_unchanged,
+            filter::a_message_for_which_the_rule_is_false_ends_under_the_rules_own_words,
+            filter::a_message_to_which_the_rule_cannot_be_put_is_parked,
+            translate::a_message_made_of_a_message_has_an_id_of_its_own_and_names_its_cause,
+            translate::the_same_message_again_is_translated_into_the_same_message_again,
+            translate::a_message_that_went_through_a_record_has_an_id_of_its_own_too,
+            translate::what_cannot_be_translated_is_parked_as_it_came_and_the_others_go_on,
+            translate::a_message_that_grows_beyond_what_the_bus_carries_is_parked,
+            route::the_first_case_that_is_true_takes_the_message_unchanged,
+            route::a_message_whose_case_cannot_be_told_is_parked,
+            split::each_element_becomes_a_message_with_the_same_id_again,
+            split::a_record_is_split_into_messages_that_tell_nothing_of_its_file,
+            split::a_message_without_parts_is_filtered,
+            split::a_message_is_settled_only_when_all_its_parts_are_confirmed,
+            split::one_part_that_cannot_be_made_parks_the_whole_and_passes_none_on,
+            split::one_part_that_is_refused_parks_the_whole_and_applies_none,
+            inbound::the_same_event_twice_is_the_same_message,
+            inbound::a_sender_hears_what_became_of_its_record,
+            inbound::a_sender_hears_200_only_when_the_bus_has_confirmed,
+            inbound::a_sender_that_waits_too_long_is_told_to_come_again,
+            inbound::a_record_that_cannot_be_read_is_parked_as_it_came_and_the_others_go_on,
+            inbound::a_record_that_grows_beyond_what_the_bus_carries_is_parked_and_the_others_go_on,
+            inbound::after_a_crash_no_record_is_missing_and_none_counts_twice,
+            inbound::a_stop_while_the_bus_refuses_skips_no_record,
+            outbound::a_message_that_fails_comes_again_as_the_next_attempt_and_is_parked_after_the_last,
+            outbound::a_message_that_fails_and_then_does_not_is_applied_once,
+            outbound::while_its_system_is_away_a_message_waits_in_place_and_that_is_no_attempt,
+            outbound::what_a_step_has_ended_does_not_wait_for_a_system_that_is_locked,
+            outbound::a_message_that_its_system_will_never_take_is_parked_alone,
+            outbound::a_flow_whose_system_needs_a_person_stops_and_loses_nothing,
+            delivery::a_message_of_another_type_is_parked_and_says_how_to_mend_it,
+            delivery::what_is_no_protobuf_is_parked_and_the_flow_goes_on,
+            delivery::a_message_that_has_expired_is_filtered,
+            delivery::only_what_is_confirmed_counts_as_published,
+            delivery::a_stop_under_load_loses_nothing_and_repeats_nothing,
+            delivery::what_is_stopped_under_load_is_applied_once,
+            delivery::what_crashes_under_load_is_applied_once,
+            delivery::two_instances_share_the_work_and_apply_each_message_once,
+            delivery::a_flow_whose_subscription_ends_begins_again,
+            delivery::a_flow_that_panics_begins_again_where_it_was,
+        }
+    };
+    ($engine:ident, $subject:ty; $($file:ident::$sentence:ident,)*) => {
+        mod $engine {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $sentence() {
+                    crate::$file::$sentence::<$subject>().await;
+                }
+            )*
+        }
+    };
+}
+
+sentences!(embedded, crate::subject::Embedded);
+sentences!(rabbitmq, crate::rabbit::Rabbit);
