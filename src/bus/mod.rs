@@ -8,6 +8,7 @@
 //!
 //! Not promised: that a message comes only once (receivers know its id), nor order across a queue.
 
+mod difference;
 mod drain;
 pub mod embedded;
 pub mod envelope;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use trunkline_sdk::Fault;
 
+pub use difference::{Difference, DifferenceKind};
 pub use drain::{Drained, drain, holds};
 pub use subscription::{Delivery, Receipt, Settle, Subscription};
 pub use topology::{Channel, Queue, Topology};

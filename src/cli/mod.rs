@@ -9,6 +9,7 @@ mod dead_letters;
 mod demo;
 mod run;
 mod say;
+mod topology;
 
 use std::{
     path::{Path, PathBuf},
@@ -45,6 +46,9 @@ enum Command {
     /// The bus itself
     #[command(subcommand)]
     Bus(bus::BusCommand),
+    /// What the landscape needs on its bus: exchanges, queues, users
+    #[command(subcommand)]
+    Topology(topology::Topology),
     /// What can be connected, and with which options
     Adapters(adapters::Adapters),
 }
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
             Command::Bus(command) => command.run().await,
+            Command::Topology(command) => command.run().await,
             Command::Adapters(command) => command.run(),
         }
     };

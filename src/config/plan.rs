@@ -117,6 +117,8 @@ pub struct FlowPlan {
     pub steps: Steps,
     /// Where they go.
     pub target: Target,
+    /// The channels to which its steps send messages, beside `target`.
+    pub sends: Vec<ChannelName>,
     /// When a message is tried again.
     pub retry: Schedule,
 }
@@ -140,6 +142,11 @@ impl FlowPlan {
             name: self.queue(),
             channel,
         }
+    }
+
+    /// Every channel it publishes to.
+    pub fn publishes(&self) -> impl Iterator<Item = &ChannelName> {
+        self.target.channel().into_iter().chain(&self.sends)
     }
 
     /// The systems it uses.

@@ -180,6 +180,39 @@ async fn the_example_runs_takes_an_order_and_shows_what_is_parked() {
 }
 
 #[tokio::test]
+async fn an_administrator_makes_the_topology_and_its_users() {
+    // given
+    let broker = Broker::shared();
+    let vhost = broker.fresh_vhost().await;
+    let _accounts = broker.accounts(vhost.name(), &["shop", "stock", "operator", "topology"]);
+    let management = std::env::var("TRUNKLINE_TEST_MANAGEMENT").expect("`tests/run` has set it");
+    let copy = Copy::new();
+    // when
+    let Block { text, .. } = block::marked("run as an administrator of RabbitMQ");
+    let script = text
+        .replace("amqp://guest:guest@127.0.0.1:5672", vhost.amqp())
+        .replace("--apply", &format!("--apply --prefix {}", vhost.name()));
+    let done = copy
+        .shell(&script)
+        .env("TRUNKLINE_MANAGEMENT", management)
+        .output()
+        .await
+        .expect("bash is there");
+    // then
+    let told = String::from_utf8_lossy(&done.stdout);
+    let talk = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{told}{talk}");
+    for line in [
+        "+ queue orders.stock (quorum",
+        "TRUNKLINE_PASSWORD_SHOP=",
+        "note: the broker is a single node",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+    assert!(talk.contains("has all that the landscape needs"), "{talk}");
+}
+
+#[tokio::test]
 async fn the_example_runs_as_two_processes_on_rabbitmq() {
     // given
     let vhost = Broker::shared().fresh_vhost().await;

@@ -26,20 +26,20 @@ use crate::support::{
 };
 
 /// The example in a folder of the test's own, between a broker and a database of the test's own.
-struct Shop {
-    folder: TempDir,
-    amqp: String,
+pub(crate) struct Shop {
+    pub(crate) folder: TempDir,
+    pub(crate) amqp: String,
     database: Database,
-    address: String,
-    _vhost: Option<Vhost>,
+    pub(crate) address: String,
+    vhost: Option<Vhost>,
 }
 
 impl Shop {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let vhost = Broker::shared().fresh_vhost().await;
         Self {
             amqp: vhost.amqp().to_owned(),
-            _vhost: Some(vhost),
+            vhost: Some(vhost),
             ..Self::on("").await
         }
     }
@@ -56,7 +56,7 @@ impl Shop {
             amqp: amqp.to_owned(),
             database,
             address: free_address(),
-            _vhost: None,
+            vhost: None,
         };
         let erp = include_str!("../../examples/shop/erp.sql");
         shop.erp()
@@ -68,15 +68,23 @@ impl Shop {
     }
 
     async fn start(&self, process: &str) -> Process {
+        self.start_as(process, &self.amqp).await
+    }
+
+    pub(crate) async fn start_as(&self, process: &str, amqp: &str) -> Process {
         let drop = self.folder.path().join("drop");
         let variables = [
-            ("TRUNKLINE_BUS", self.amqp.as_str()),
+            ("TRUNKLINE_BUS", amqp),
             ("ERP_URL", self.database.url()),
             ("SHOP_LISTEN", &self.address),
             ("SHOP_SECRET", shop::SECRET),
             ("DROP_FOLDER", drop.to_str().expect("the path is text")),
         ];
         Process::run(self.folder.path(), Some(process), &variables).await
+    }
+
+    pub(crate) fn vhost(&self) -> &Vhost {
+        self.vhost.as_ref().expect("it was made by `new`")
     }
 
     async fn erp(&self) -> Client {
@@ -88,7 +96,7 @@ impl Shop {
     }
 
     /// Waits until this many orders were picked and the stock has gone down by this much in all.
-    async fn wait_for(&self, picked: i64, taken: i64) {
+    pub(crate) async fn wait_for(&self, picked: i64, taken: i64) {
         let erp = self.erp().await;
         let began = Instant::now();
         loop {
@@ -112,7 +120,7 @@ impl Shop {
         }
     }
 
-    async fn stock(&self) -> BTreeMap<String, i64> {
+    pub(crate) async fn stock(&self) -> BTreeMap<String, i64> {
         let rows = self
             .erp()
             .await
@@ -196,7 +204,7 @@ fn send_all(address: &str, orders: usize, accepted: &watch::Sender<usize>) -> to
     callers
 }
 
-fn expected(orders: usize) -> BTreeMap<String, i64> {
+pub(crate) fn expected(orders: usize) -> BTreeMap<String, i64> {
     let mut stock: BTreeMap<String, i64> = ["TEA-GREEN", "TEA-BLACK", "TEA-MINT", "CUP-WHITE", "POT-IRON"]
         .map(|sku| (sku.to_owned(), 10_000))
         .into();
@@ -206,7 +214,7 @@ fn expected(orders: usize) -> BTreeMap<String, i64> {
     stock
 }
 
-fn taken(orders: usize) -> i64 {
+pub(crate) fn taken(orders: usize) -> i64 {
     (0..orders)
         .flat_map(shop::takes)
         .map(|(_, quantity)| quantity)

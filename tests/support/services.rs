@@ -78,6 +78,17 @@ impl Broker {
         }
     }
 
+    /// The users whose names begin with this, whoever makes them; removed when dropped.
+    pub(crate) fn accounts(&self, prefix: &str, names: &[&str]) -> Accounts {
+        Accounts {
+            paths: names
+                .iter()
+                .map(|name| format!("/api/users/{prefix}-{name}"))
+                .collect(),
+            management: self.management.clone(),
+        }
+    }
+
     /// Asks the management API, e.g. `GET`, `/api/connections`; returns the status and the body.
     pub(crate) async fn manage(
         &self,
@@ -152,6 +163,21 @@ impl Drop for Vhost {
     fn drop(&mut self) {
         // a broker that the test has killed took it along
         let _ = self.management.request("DELETE", &self.path, "");
+    }
+}
+
+/// Broker users of the test's own.
+pub(crate) struct Accounts {
+    paths: Vec<String>,
+    management: Management,
+}
+
+impl Drop for Accounts {
+    fn drop(&mut self) {
+        for path in &self.paths {
+            // one that was never made
+            let _ = self.management.request("DELETE", path, "");
+        }
     }
 }
 

@@ -22,6 +22,7 @@
 mod commit;
 mod declare;
 mod desk;
+mod difference;
 mod disk;
 mod door;
 mod lines;
@@ -52,6 +53,7 @@ use tokio::{
 use tracing::{info, warn};
 use trunkline_sdk::{Fault, Remedy};
 
+pub use self::difference::differences;
 use self::{
     desk::Desk,
     disk::Disk,

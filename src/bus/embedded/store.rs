@@ -22,7 +22,7 @@ use super::{
 };
 use crate::bus::{Parked, envelope::Opened};
 
-const NAME: &str = "bus.db";
+pub(super) const NAME: &str = "bus.db";
 /// `application_id` of the file: "TRKL".
 const APPLICATION: i64 = 0x5452_4b4c;
 /// `user_version` of the file: the form described here.

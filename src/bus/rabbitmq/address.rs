@@ -124,6 +124,21 @@ impl Address {
         &self.user
     }
 
+    /// As whom we connect, with the password: for the management API only, never shown.
+    pub(super) fn credentials(&self) -> (&str, &str) {
+        (&self.user, &self.password)
+    }
+
+    /// The first host.
+    pub(super) fn host(&self) -> &str {
+        self.hosts.first().map_or("localhost", |(host, _)| host)
+    }
+
+    /// Whether it is reached by TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.scheme == AMQPScheme::AMQPS
+    }
+
     /// The virtual host.
     pub(super) fn vhost(&self) -> &str {
         &self.vhost
@@ -160,7 +175,7 @@ impl fmt::Debug for Address {
     }
 }
 
-fn host(text: &str, default_port: u16) -> Result<(String, u16), String> {
+pub(super) fn host(text: &str, default_port: u16) -> Result<(String, u16), String> {
     // An IPv6 address stands in brackets, for it has colons of its own.
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, rest)) => (host, rest.strip_prefix(':')),
@@ -182,7 +197,7 @@ fn host(text: &str, default_port: u16) -> Result<(String, u16), String> {
 }
 
 /// Undoes percent-encoding; `None`: what comes out is no UTF-8, or a `%` has no two hex digits behind it.
-fn decode(text: &str) -> Option<String> {
+pub(super) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
@@ -199,6 +214,18 @@ fn decode(text: &str) -> Option<String> {
         rest = &rest[2..];
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Percent-encodes all but letters, digits and `-._~`.
+pub(super) fn encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -64,9 +64,8 @@ pub(super) async fn assert(link: &Link, topology: &Topology) -> Result<(), Fault
         return Ok(());
     }
     Err(Fault::new(Remedy::Stop, problems.join("; ")).hint(
-        "nothing was changed; what is not as it should be: stop its publishers, let it run empty, delete it and \
-         start again, or have a policy that overrides it removed; what is missing: have an administrator run \
-         `trunkline topology apply`",
+        "nothing was changed; `trunkline topology plan` shows each difference and a way to mend it that loses nothing; \
+         what is missing: have an administrator run `trunkline topology apply`",
     ))
 }
 

@@ -8,13 +8,21 @@
 //! Needs RabbitMQ 3.10 or later. The exchanges and queues are in `topology.rs`.
 
 mod address;
+mod compare;
 mod consumer;
 mod declare;
+mod doctor;
 mod faults;
+mod grant;
 mod hasten;
+mod inspector;
+mod inventory;
 mod ledger;
 mod link;
 mod look;
+mod management;
+mod moving;
+mod orphan;
 mod publisher;
 mod topology;
 mod window;
@@ -43,6 +51,12 @@ use self::{
     link::Link,
     publisher::{Job, Live, Order, Publisher},
     wire::Parcel,
+};
+pub use self::{
+    doctor::{Finding, Severity},
+    grant::{Grant, Password, Role},
+    inspector::Inspector,
+    moving::Mover,
 };
 use super::{Bus, Depth, Hop, Parked, Refused, StateKey, Subscription, Topology};
 use crate::{

@@ -141,7 +141,7 @@ fn work_arguments(queue: &QueueName) -> FieldTable {
     ])
 }
 
-fn parked_arguments() -> FieldTable {
+pub(super) fn parked_arguments() -> FieldTable {
     table([
         ("x-delivery-limit", DELIVERY_LIMIT_OF_PARKED.into()),
         ("x-max-length-bytes", MAX_BYTES.into()),

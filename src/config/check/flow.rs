@@ -33,7 +33,11 @@ impl Checker<'_, '_> {
         }
         let target = self.to(feed.as_ref(), has_routed);
         let retry = self.retry();
-        self.uses.published.extend(std::mem::take(&mut self.scope.routed));
+        let mut sends = Vec::new();
+        for name in std::mem::take(&mut self.scope.routed) {
+            sends.extend(ChannelName::new(&name).ok().filter(|name| !sends.contains(name)));
+            self.uses.published.insert(name);
+        }
         self.uses.is_clear &= self.scope.is_clear;
         if self.scope.problems.len() > before {
             return None;
@@ -43,6 +47,7 @@ impl Checker<'_, '_> {
             feed: feed?,
             steps: Steps::new(steps),
             target: target?,
+            sends,
             retry,
         })
     }
