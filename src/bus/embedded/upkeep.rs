@@ -20,7 +20,7 @@ const SPARE_PAGES: i64 = 512;
 const STEP: u32 = 128;
 /// Where there is always something to do, a step of it comes after so many groups, and more often where space
 /// is needed.
-const BUSY_STEPS: u32 = 64;
+const BUSY_STEPS: u32 = 1024;
 const NEEDED_STEPS: u32 = 8;
 
 impl Writer {
