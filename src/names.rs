@@ -122,6 +122,17 @@ impl QueueName {
         Self(format!("{system}.{flow}").into())
     }
 
+    /// The flow that reads the queue, or parks there.
+    pub fn flow(&self) -> FlowName {
+        let flow = self.0.rsplit('.').next().unwrap_or_default();
+        FlowName(flow.into())
+    }
+
+    /// The name of a queue that was stored.
+    pub(crate) fn stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The name of the queue that holds what was parked: `<queue>.dead`.
     pub fn parked(&self) -> String {
         format!("{self}.dead")

@@ -3,7 +3,7 @@
 mod systems;
 mod task;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{
@@ -43,10 +43,21 @@ pub struct Runtime {
 ///
 /// Faults: it is not there, does not let us in, or is in use.
 pub async fn open_bus(plan: &Plan, process: &ProcessName) -> Result<Arc<dyn Bus>, Fault> {
-    Ok(match &plan.bus {
+    open_bus_at(&plan.bus, &plan.store, process).await
+}
+
+/// Opens the bus at this address; `store`: the folder for what it does not remember itself.
+///
+/// Faults: as of [`open_bus`].
+pub async fn open_bus_at(
+    address: &BusAddress,
+    store: &Path,
+    process: &ProcessName,
+) -> Result<Arc<dyn Bus>, Fault> {
+    Ok(match address {
         BusAddress::Embedded(folder) => Arc::new(EmbeddedBus::open(folder)?),
         BusAddress::RabbitMq(url) => {
-            let store = SqliteStore::open(&plan.store)?;
+            let store = SqliteStore::open(store)?;
             Arc::new(RabbitBus::connect(url, process, Arc::new(store)).await?)
         }
     })

@@ -9,6 +9,7 @@
 //! Not promised: that a message comes only once (receivers know its id), nor order across a queue.
 
 mod difference;
+mod drain;
 pub mod embedded;
 pub mod envelope;
 pub mod rabbitmq;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use trunkline_sdk::Fault;
 
 pub use difference::{Difference, DifferenceKind};
+pub use drain::{Drained, drain, holds};
 pub use subscription::{Delivery, Receipt, Settle, Subscription};
 pub use topology::{Channel, Queue, Topology};
 
@@ -42,6 +44,14 @@ pub trait Bus: Send + Sync {
     /// Begins to receive from a queue, at most `prefetch` unsettled messages at a time. The subscription
     /// outlives a lost connection: what was unsettled comes again.
     async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault>;
+
+    /// Begins to receive what is parked for a queue, with its causes: to be replayed ([`Hop::replay`]), discarded
+    /// (a hop without outputs) or moved to another bus. As with [`Bus::subscribe`], what is dropped comes again.
+    async fn subscribe_parked(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault>;
+
+    /// Nothing waits for its next attempt any more: all of it, of all queues, is put back into its queue now.
+    /// Gives how many those were. A crash in between repeats some, under the same ids.
+    async fn hasten(&self) -> Result<u64, Fault>;
 
     /// The delivery rule, in one place: publishes the outputs of each hop, waits until they are durable, stores
     /// its state, and only then settles its inputs. The hops are independent of each other: one result each,
@@ -101,6 +111,17 @@ impl Hop {
         Self::of(input, vec![Outgoing { to, message }])
     }
 
+    /// A parked message goes back to its queue, under its id, as a first attempt.
+    pub fn replay(input: Delivery) -> Self {
+        let to = Destination::Queue {
+            queue: input.queue().clone(),
+            attempt: 1,
+            cause: None,
+        };
+        let message = input.message.clone();
+        Self::of(input, vec![Outgoing { to, message }])
+    }
+
     /// The message waits for a person, with its cause.
     pub fn park(input: Delivery, cause: Cause) -> Self {
         let to = Destination::Parked {
@@ -127,6 +148,15 @@ pub struct Outgoing {
 pub enum Destination {
     /// To every queue that is bound to a channel. It is a fault if there is none.
     Channel(ChannelName),
+    /// To one queue, past its channel: a replay, or a move from another bus.
+    Queue {
+        /// The queue.
+        queue: QueueName,
+        /// Which attempt it is.
+        attempt: u32,
+        /// Why the one before failed.
+        cause: Option<Cause>,
+    },
     /// Back to one queue, after a delay.
     Retry {
         /// The queue it came from.
@@ -189,11 +219,11 @@ pub struct Refused {
 pub struct Depth {
     /// Waiting for a subscription.
     pub ready: u64,
-    /// Given out, not settled.
+    /// Given out, parked ones too, and not settled.
     pub unsettled: u64,
     /// Waiting for their next attempt. RabbitMQ counts these per delay for all queues together: 0 there.
     pub delayed: u64,
-    /// Parked.
+    /// Parked, and not given out.
     pub parked: u64,
 }
 

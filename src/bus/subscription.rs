@@ -5,6 +5,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use tokio::sync::mpsc;
 use trunkline_sdk::Fault;
 
+use super::Cause;
 use crate::{message::Message, names::QueueName};
 
 /// A stream of deliveries from one queue. Dropping it abandons what was not settled.
@@ -56,6 +57,8 @@ pub struct Delivery {
     pub message: Message,
     /// Which attempt this is, from 1. A redelivery after a crash is no new attempt.
     pub attempt: u32,
+    /// Why the attempt before failed, or why it was parked.
+    pub cause: Option<Cause>,
     /// Whether it was given out before, and may have been worked on.
     pub redelivered: bool,
     /// Why the message cannot be accepted as it stands (no id, unknown form, damaged body): it must be parked.

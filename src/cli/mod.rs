@@ -3,6 +3,7 @@
 //! Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 the user can mend it, 2 we broke.
 
 mod adapters;
+mod bus;
 mod check;
 mod dead_letters;
 mod demo;
@@ -42,6 +43,9 @@ enum Command {
     /// The messages that wait for a person
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// The bus itself
+    #[command(subcommand)]
+    Bus(bus::BusCommand),
     /// What the landscape needs on its bus: exchanges, queues, users
     #[command(subcommand)]
     Topology(topology::Topology),
@@ -100,6 +104,7 @@ pub fn main() -> ExitCode {
             Command::Check(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
+            Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
             Command::Adapters(command) => command.run(),
         }

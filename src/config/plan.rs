@@ -1,9 +1,13 @@
 //! A landscape that passed its check: everything resolved, ready to run.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use prost_reflect::MessageDescriptor;
-use trunkline_sdk::{Adapter, Settings};
+use trunkline_sdk::{Adapter, Fault, Settings};
 
 use crate::{
     bus::{Queue, Topology, rabbitmq},
@@ -48,6 +52,23 @@ pub enum BusAddress {
     Embedded(PathBuf),
     /// At this URL; it may hold a password.
     RabbitMq(String),
+}
+
+impl BusAddress {
+    /// Takes an address as it stands in `trunkline.yaml`; a folder is relative to `home`. The fault shows nothing
+    /// of it: there may be a password in it.
+    pub fn parse(text: &str, home: &Path) -> Result<Self, Fault> {
+        match text.strip_prefix("embedded:") {
+            Some(folder) if !folder.is_empty() => return Ok(Self::Embedded(home.join(folder))),
+            None if text.starts_with("amqp://") || text.starts_with("amqps://") => {
+                rabbitmq::check_address(text)?;
+                return Ok(Self::RabbitMq(text.to_owned()));
+            }
+            _ => {}
+        }
+        Err(Fault::stop("this is no address of a bus")
+            .hint("it is `embedded:<folder>`, `amqp://user:password@host:5672/vhost` or `amqps://…`"))
+    }
 }
 
 /// Shows no password.

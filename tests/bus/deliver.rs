@@ -258,3 +258,24 @@ pub(crate) async fn a_hop_settles_all_its_inputs<S: Subject>() {
     assert_empty(&*bus, "orders", &billing()).await;
     bus.close().await;
 }
+
+pub(crate) async fn nothing_under_way_is_settled_with_what_came_after_it<S: Subject>() {
+    // given: the first of many stays in our hands
+    let (place, bus) = opened::<S>().await;
+    publish(&*bus, "orders", orders("m", 300)).await;
+    let mut subscription = subscribe(&*bus, &billing(), 50).await;
+    let under_way = receive_one(&mut subscription).await;
+    let first = under_way.message.clone();
+    // when: all others are done, and the process goes on with something else
+    for _ in 0..13 {
+        let others = receive(&mut subscription, 23).await;
+        settle(&*bus, others).await;
+    }
+    drop(under_way);
+    subscription.close().await;
+    // then
+    let bus = reopened(&place, bus).await;
+    assert_eq!(take(&*bus, &billing(), 1).await, [first]);
+    assert_empty(&*bus, "orders", &billing()).await;
+    bus.close().await;
+}

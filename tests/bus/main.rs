@@ -11,6 +11,7 @@
 mod crash;
 mod declare;
 mod deliver;
+mod drain;
 mod park;
 mod publish;
 mod rabbit;
@@ -23,7 +24,7 @@ mod support;
 
 /// Makes a test of every sentence, for one engine.
 macro_rules! contract {
-    ($engine:ident, $subject:ty) => {
+    ($engine:ident, $subject:ty $(; and $($more:ident::$one:ident),*)?) => {
         contract! { $engine, $subject;
             declare::declaring_twice_changes_nothing,
             declare::a_queue_that_exists_otherwise_is_refused,
@@ -34,6 +35,8 @@ macro_rules! contract {
             publish::a_native_record_arrives_as_it_was_sent,
             publish::an_empty_body_arrives,
             publish::a_body_of_one_mebibyte_arrives,
+            publish::a_body_of_sixteen_mebibytes_arrives,
+            publish::a_larger_body_refuses_its_hop_and_no_other,
             publish::an_unroutable_output_refuses_the_hop_and_leaves_its_input_unsettled,
             publish::the_hops_of_a_batch_are_independent,
             publish::many_tasks_complete_at_once,
@@ -47,6 +50,7 @@ macro_rules! contract {
             deliver::a_delivery_kept_past_its_subscription_cannot_be_settled,
             deliver::unsettled_messages_come_again_after_reopening,
             deliver::settling_one_settles_no_other,
+            deliver::nothing_under_way_is_settled_with_what_came_after_it,
             deliver::a_hop_settles_all_its_inputs,
             deliver::what_is_settled_is_gone_for_good,
             deliver::a_subscription_waits_for_what_comes_later,
@@ -54,14 +58,21 @@ macro_rules! contract {
             retry::a_retry_does_not_hold_up_what_is_behind_it,
             retry::a_retry_goes_back_to_its_own_queue_only,
             retry::a_retry_outlives_reopening,
+            retry::a_hastened_retry_comes_at_once_with_its_attempt_and_cause,
             park::a_parked_message_keeps_content_attributes_attempts_and_cause,
             park::parked_messages_are_no_longer_delivered,
             park::parked_messages_are_listed_oldest_first_and_outlive_reopening,
             park::a_source_parks_what_it_cannot_map,
+            park::a_replayed_message_comes_to_its_own_queue_as_a_first_attempt,
+            park::a_discarded_message_is_gone_for_good,
+            park::a_parked_message_that_is_dropped_stays_parked,
+            park::parked_messages_are_given_out_oldest_first_and_later_ones_too,
             state::state_is_stored_with_its_hop_and_outlives_reopening,
             state::a_refused_hop_stores_no_state,
             crash::what_a_killed_process_had_confirmed_is_there,
             crash::a_process_killed_while_forwarding_loses_nothing,
+            crash::a_slow_consumer_keeps_no_more_than_its_prefetch_in_memory,
+            $($($more::$one,)*)?
         }
     };
     ($engine:ident, $subject:ty; $($file:ident::$sentence:ident,)*) => {
@@ -83,5 +94,5 @@ macro_rules! contract {
     };
 }
 
-contract!(embedded, crate::subject::Embedded);
+contract!(embedded, crate::subject::Embedded; and crash::a_message_that_kills_its_process_runs_alone_and_is_parked);
 contract!(rabbitmq, crate::rabbit::Rabbit);

@@ -1,9 +1,12 @@
 //! What waits for a person.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use tokio::time::{Instant, sleep};
 use trunkline::{
-    bus::{Bus, Destination, Hop, Outgoing, Parked},
-    message::Content,
+    bus::{Bus, Destination, Hop, Outgoing, Parked, Subscription},
+    message::{Content, Message},
     names::QueueName,
     recovery::Rung,
 };
@@ -11,14 +14,23 @@ use trunkline_sdk::Body;
 
 use crate::{
     scene::{
-        assert_empty, billing, cause, complete, from_source, inbound, opened, order, orders, publish,
-        receive, receive_one, reopened, subscribe,
+        PATIENCE, assert_empty, billing, cause, complete, from_source, inbound, opened, order, orders,
+        publish, receive, receive_one, reopened, settle, stock, subscribe, take,
     },
     subject::Subject,
 };
 
 async fn parked(bus: &dyn Bus, queue: &QueueName) -> Vec<Parked> {
     bus.parked(queue, 100).await.expect("they can be read")
+}
+
+/// Waits until so many are counted: a broker counts what was looked at only when it has put it back.
+async fn holds_parked(bus: &dyn Bus, count: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    while bus.depth(&billing()).await.expect("it is there").parked != count {
+        assert!(Instant::now() < deadline, "there are never {count}");
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 pub(crate) async fn a_parked_message_keeps_content_attributes_attempts_and_cause<S: Subject>() {
@@ -94,7 +106,7 @@ pub(crate) async fn parked_messages_are_listed_oldest_first_and_outlive_reopenin
     let oldest = bus.parked(&billing(), 2).await.expect("they can be read");
     assert_eq!(oldest.len(), 2);
     assert_eq!(oldest[1].message, in_order[1]);
-    assert_eq!(bus.depth(&billing()).await.expect("it is there").parked, 5);
+    holds_parked(&*bus, 5).await;
     bus.close().await;
 }
 
@@ -124,5 +136,124 @@ pub(crate) async fn a_source_parks_what_it_cannot_map<S: Subject>() {
     assert_eq!(found.len(), 1);
     assert_eq!((&found[0].message, found[0].attempt), (&record, 1));
     assert_eq!(found[0].cause, Some(cause()));
+    bus.close().await;
+}
+
+/// Parks these of the queue `orders.billing`, in their order.
+async fn park_all(bus: &dyn Bus, messages: Vec<Message>) {
+    let count = messages.len();
+    publish(bus, "orders", messages).await;
+    let mut subscription = subscribe(bus, &billing(), 100).await;
+    for delivery in receive(&mut subscription, count).await {
+        complete(bus, Hop::park(delivery, cause()))
+            .await
+            .expect("it is parked");
+    }
+    subscription.close().await;
+}
+
+async fn subscribe_parked(bus: &dyn Bus, prefetch: u16) -> Subscription {
+    bus.subscribe_parked(&billing(), prefetch)
+        .await
+        .expect("the queue is there")
+}
+
+pub(crate) async fn a_replayed_message_comes_to_its_own_queue_as_a_first_attempt<S: Subject>() {
+    // given
+    let (place, bus) = opened::<S>().await;
+    publish(&*bus, "orders", [order("m")]).await;
+    let mut subscription = subscribe(&*bus, &billing(), 1).await;
+    let first = receive_one(&mut subscription).await;
+    complete(&*bus, Hop::retry(first, Rung::Second1, cause()))
+        .await
+        .expect("it waits");
+    let second = receive_one(&mut subscription).await;
+    complete(&*bus, Hop::park(second, cause()))
+        .await
+        .expect("it is parked");
+    // when
+    let mut dead = subscribe_parked(&*bus, 10).await;
+    let delivery = receive_one(&mut dead).await;
+    assert_eq!((delivery.queue(), delivery.attempt), (&billing(), 2));
+    assert_eq!(delivery.cause, Some(cause()));
+    complete(&*bus, Hop::replay(delivery))
+        .await
+        .expect("it is replayed");
+    dead.close().await;
+    // then
+    let again = receive_one(&mut subscription).await;
+    assert_eq!((&again.message, again.attempt), (&order("m"), 1));
+    assert_eq!(again.cause, None);
+    settle(&*bus, vec![again]).await;
+    subscription.close().await;
+    assert_eq!(take(&*bus, &stock(), 1).await, [order("m")]);
+    assert_empty(&*bus, "orders", &stock()).await;
+    let bus = reopened(&place, bus).await;
+    assert!(parked(&*bus, &billing()).await.is_empty());
+    bus.close().await;
+}
+
+pub(crate) async fn a_discarded_message_is_gone_for_good<S: Subject>() {
+    // given
+    let (place, bus) = opened::<S>().await;
+    park_all(&*bus, orders("m", 3)).await;
+    // when
+    let mut dead = subscribe_parked(&*bus, 10).await;
+    let discarded = receive_one(&mut dead).await;
+    assert_eq!(discarded.message, order("m-0"));
+    settle(&*bus, vec![discarded]).await;
+    dead.close().await;
+    // then
+    let bus = reopened(&place, bus).await;
+    let left: Vec<_> = parked(&*bus, &billing())
+        .await
+        .into_iter()
+        .map(|parked| parked.message)
+        .collect();
+    assert_eq!(left, [order("m-1"), order("m-2")]);
+    bus.close().await;
+}
+
+pub(crate) async fn a_parked_message_that_is_dropped_stays_parked<S: Subject>() {
+    // given
+    let (place, bus) = opened::<S>().await;
+    park_all(&*bus, orders("m", 3)).await;
+    // when: one is dropped, one is held when the subscription ends
+    let mut dead = subscribe_parked(&*bus, 1).await;
+    drop(receive_one(&mut dead).await);
+    let held = receive_one(&mut dead).await;
+    dead.close().await;
+    // then: nobody can settle it any more
+    let refused = complete(&*bus, Hop::replay(held))
+        .await
+        .expect_err("it went back");
+    drop(refused);
+    let bus = reopened(&place, bus).await;
+    assert_eq!(parked(&*bus, &billing()).await.len(), 3);
+    assert_empty(&*bus, "orders", &billing()).await;
+    bus.close().await;
+}
+
+pub(crate) async fn parked_messages_are_given_out_oldest_first_and_later_ones_too<S: Subject>() {
+    // given
+    let (_place, bus) = opened::<S>().await;
+    park_all(&*bus, orders("m", 20)).await;
+    // when
+    let mut dead = subscribe_parked(&*bus, 5).await;
+    let mut seen = Vec::new();
+    while seen.len() < 20 {
+        let received = receive(&mut dead, 5).await;
+        seen.extend(received.iter().map(|delivery| delivery.message.clone()));
+        settle(&*bus, received).await;
+    }
+    // then
+    assert_eq!(seen, orders("m", 20));
+    // when
+    park_all(&*bus, vec![order("later")]).await;
+    // then
+    let later = receive_one(&mut dead).await;
+    assert_eq!(later.message, order("later"));
+    settle(&*bus, vec![later]).await;
+    dead.close().await;
     bus.close().await;
 }

@@ -13,10 +13,13 @@ use trunkline_sdk::{Body, Remedy};
 use crate::{
     scene::{
         assert_empty, billing, complete, drained, from_source, ids, log, opened, order, orders, publish,
-        receive, receive_one, reopened, settle, stock, subscribe, take, to, with_body,
+        receive, receive_one, reopened, set, settle, stock, subscribe, take, to, with_body,
     },
     subject::Subject,
 };
+
+/// The largest body there is.
+const MAX_BODY: usize = 16 << 20;
 
 pub(crate) async fn a_confirmed_message_outlives_reopening<S: Subject>() {
     // given
@@ -99,6 +102,35 @@ pub(crate) async fn an_empty_body_arrives<S: Subject>() {
 pub(crate) async fn a_body_of_one_mebibyte_arrives<S: Subject>() {
     let body: Vec<u8> = (0..1 << 20).map(|index: u32| (index % 251) as u8).collect();
     arrives::<S>(with_body("big", body)).await;
+}
+
+pub(crate) async fn a_body_of_sixteen_mebibytes_arrives<S: Subject>() {
+    arrives::<S>(with_body("biggest", vec![7; MAX_BODY])).await;
+}
+
+pub(crate) async fn a_larger_body_refuses_its_hop_and_no_other<S: Subject>() {
+    // given
+    let (_place, bus) = opened::<S>().await;
+    // when
+    let messages = [
+        order("before"),
+        with_body("too-big", vec![7; MAX_BODY + 1]),
+        order("after"),
+    ];
+    let hops = messages
+        .into_iter()
+        .map(|message| from_source(vec![to("audit", message)]))
+        .collect();
+    let results = bus.complete(hops).await;
+    // then
+    let remedies: Vec<_> = results
+        .iter()
+        .map(|result| result.as_ref().err().map(|refused| refused.fault.remedy))
+        .collect();
+    assert_eq!(remedies, [None, Some(Remedy::DeadLetter), None]);
+    assert_eq!(ids(&take(&*bus, &log(), 2).await), set(["before", "after"]));
+    assert_empty(&*bus, "audit", &log()).await;
+    bus.close().await;
 }
 
 async fn arrives<S: Subject>(message: Message) {

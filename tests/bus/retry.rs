@@ -110,3 +110,36 @@ pub(crate) async fn a_retry_outlives_reopening<S: Subject>() {
     subscription.close().await;
     bus.close().await;
 }
+
+pub(crate) async fn a_hastened_retry_comes_at_once_with_its_attempt_and_cause<S: Subject>() {
+    // given
+    let (_place, bus) = opened::<S>().await;
+    publish(&*bus, "orders", orders("m", 3)).await;
+    for queue in [billing(), stock()] {
+        let mut subscription = subscribe(&*bus, &queue, 3).await;
+        for delivery in receive(&mut subscription, 3).await {
+            complete(&*bus, Hop::retry(delivery, Rung::Hour1, cause()))
+                .await
+                .expect("it waits");
+        }
+        subscription.close().await;
+    }
+    // when
+    let hastened = bus.hasten().await.expect("it can be done");
+    // then
+    assert_eq!(hastened, 6);
+    for queue in [billing(), stock()] {
+        let mut subscription = subscribe(&*bus, &queue, 3).await;
+        let again = receive(&mut subscription, 3).await;
+        assert!(
+            again
+                .iter()
+                .all(|delivery| delivery.attempt == 2 && delivery.cause == Some(cause()))
+        );
+        settle(&*bus, again).await;
+        subscription.close().await;
+        drained(&*bus, &queue).await;
+    }
+    assert_eq!(bus.hasten().await.expect("it can be done"), 0);
+    bus.close().await;
+}

@@ -233,6 +233,28 @@ pub(crate) async fn drained(bus: &dyn Bus, queue: &QueueName) {
     }
 }
 
+/// Everything a queue holds.
+pub(crate) async fn all_in(bus: &dyn Bus, queue: &QueueName) -> BTreeSet<String> {
+    let mut subscription = subscribe(bus, queue, 100).await;
+    let mut found = BTreeSet::new();
+    let mut batch = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    while !bus.depth(queue).await.expect("it is there").is_drained() {
+        assert!(Instant::now() < deadline, "`{queue}` is never drained");
+        // What is expected is not known: it may be that the counters only lag behind.
+        let moment = Duration::from_millis(50);
+        let _nothing_came = timeout(moment, subscription.receive(&mut batch, 100)).await;
+        found.extend(
+            batch
+                .iter()
+                .map(|delivery| delivery.message.id.as_str().to_owned()),
+        );
+        settle(bus, std::mem::take(&mut batch)).await;
+    }
+    subscription.close().await;
+    found
+}
+
 /// The ids of messages, each of which must be there once.
 pub(crate) fn ids(messages: &[Message]) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();

@@ -4,6 +4,7 @@
 mod support;
 
 mod demo;
+mod drain;
 mod pipes;
 mod scene;
 mod secrets;

@@ -20,6 +20,8 @@ Commands:
   check         Tell everything that is wrong in a landscape, before it runs
   demo          Run the example shop with 200 orders, some of them broken
   dead-letters  The messages that wait for a person
+  bus           The bus itself
+  topology      What the landscape needs on its bus: exchanges, queues, users
   adapters      What can be connected, and with which options
   help          Print this message or the help of the given subcommand(s)
 

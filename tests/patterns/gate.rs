@@ -126,6 +126,14 @@ impl Bus for Gate {
         self.behind.subscribe(queue, prefetch).await
     }
 
+    async fn subscribe_parked(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault> {
+        self.behind.subscribe_parked(queue, prefetch).await
+    }
+
+    async fn hasten(&self) -> Result<u64, Fault> {
+        self.behind.hasten().await
+    }
+
     async fn complete(&self, hops: Vec<Hop>) -> Vec<Result<(), Refused>> {
         assert!(
             !self.panics.swap(false, Ordering::Relaxed),

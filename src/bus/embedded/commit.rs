@@ -12,8 +12,9 @@ use trunkline_sdk::{Fault, Remedy};
 use super::{
     desk::{Change, Tally, undeclared},
     door::Prepared,
+    lines::PARKED,
     row::Sealed,
-    store,
+    store, suspects,
     writer::{Completion, Writer},
 };
 use crate::{
@@ -48,28 +49,41 @@ struct Written {
 impl Writer {
     /// Makes the hops durable and answers for each; moves what is due.
     pub(super) fn commit(&mut self, completions: Vec<Completion>) {
-        let plans: Vec<Vec<Result<Plan, Fault>>> = completions
+        if !completions.is_empty() {
+            self.disk.look();
+        }
+        let mut plans: Vec<Vec<Result<Plan, Fault>>> = completions
             .iter()
             .map(|(hops, _)| hops.iter().map(|prepared| self.plan(prepared)).collect())
             .collect();
-        let planned = || {
-            completions
-                .iter()
-                .zip(&plans)
-                .flat_map(|((hops, _), plans)| hops.iter().zip(plans))
-                .filter_map(|(prepared, plan)| Some((prepared, plan.as_ref().ok()?)))
-        };
-        let own = self.due.is_some_and(|due| due <= self.clock.now()) || !self.raises.is_empty();
-        let failed = if self.desk.has_ended() || (planned().next().is_none() && !own) {
+        let own = self.due.is_some_and(|due| due <= self.clock.now()) || self.has_own();
+        let failed = if self.desk.has_ended() || (planned(&completions, &plans).next().is_none() && !own) {
             None
         } else {
-            match self.write(planned()) {
+            let mut written = self.write(planned(&completions, &plans));
+            if written.as_ref().is_err_and(store::is_full) && self.make_room() {
+                // On the reserve, without what would only take more of it.
+                for ((hops, _), plans) in completions.iter().zip(&mut plans) {
+                    for (prepared, plan) in hops.iter().zip(plans) {
+                        if let (Ok(_), Some(fault)) = (&plan, self.disk.refusal(&prepared.hop)) {
+                            *plan = Err(fault);
+                        }
+                    }
+                }
+                written = self.write(planned(&completions, &plans));
+            }
+            match written {
                 Ok(written) => {
-                    let settled: Vec<u64> = planned().flat_map(|(prepared, _)| tags(&prepared.hop)).collect();
+                    let settled: Vec<u64> = planned(&completions, &plans)
+                        .flat_map(|(prepared, _)| tags(&prepared.hop))
+                        .collect();
                     self.due = written.due;
                     self.raises.clear();
                     self.failed = false;
                     self.desk.committed(&settled, &written.changes, &written.tallies);
+                    if let Some(id) = self.alone.take() {
+                        self.desk.marked(id);
+                    }
                     None
                 }
                 Err(error) => Some(self.failure(error)),
@@ -94,10 +108,20 @@ impl Writer {
         }
     }
 
+    /// On a full disk: gives up the reserve, and has the log cleared. False if neither helps.
+    fn make_room(&mut self) -> bool {
+        let released = self.disk.release();
+        let tidied = self.can_tidy().is_ok_and(|can| can) && self.store.tidy().is_ok();
+        released || tidied
+    }
+
     /// Finds where the rows of a hop are and go, or what is wrong with it.
     fn plan(&self, prepared: &Prepared) -> Result<Plan, Fault> {
         if self.desk.has_ended() {
             return Err(self.desk.ended());
+        }
+        if let Some(fault) = self.disk.refusal(&prepared.hop) {
+            return Err(fault);
         }
         let inputs = self.desk.leased(&tags(&prepared.hop)).ok_or_else(|| {
             Fault::reopen("a delivery is settled that went back to its queue when its subscription ended")
@@ -112,12 +136,9 @@ impl Writer {
                 check_size(sealed)?;
                 match &output.to {
                     Destination::Channel(channel) => self.route(channel.as_str()).map(Table::Waiting),
+                    Destination::Queue { queue, .. } => Ok(Table::Waiting(vec![self.find_bound(queue)?])),
                     Destination::Retry { queue, after, .. } => {
-                        let (number, bound) = self.find(queue)?;
-                        if !bound {
-                            return Err(undeclared(queue));
-                        }
-                        Ok(Table::Delayed(number, *after))
+                        Ok(Table::Delayed(self.find_bound(queue)?, *after))
                     }
                     Destination::Parked { queue, .. } => Ok(Table::Parked(self.find(queue)?.0)),
                 }
@@ -145,6 +166,13 @@ impl Writer {
             .ok_or_else(|| undeclared(queue))
     }
 
+    fn find_bound(&self, queue: &QueueName) -> Result<u16, Fault> {
+        match self.find(queue)? {
+            (number, true) => Ok(number),
+            (_, false) => Err(undeclared(queue)),
+        }
+    }
+
     fn write<'a>(
         &mut self,
         hops: impl Iterator<Item = (&'a Prepared, &'a Plan)>,
@@ -165,13 +193,19 @@ impl Writer {
             *place
         };
         for (prepared, plan) in hops {
-            for &(queue, place) in &plan.inputs {
+            for &(line, place) in &plan.inputs {
+                let (queue, parked) = (line & !PARKED, line & PARKED != 0);
                 let gone = connection
-                    .prepare_cached("DELETE FROM waiting WHERE id = ?1")?
+                    .prepare_cached(if parked { FROM_PARKED } else { FROM_WAITING })?
                     .execute([store::id(queue, place)])?;
                 // One, unless its subscription ended just now and another took it, too.
-                let change = written.changes.entry(queue).or_default();
-                change.counts.waiting -= i64::from(gone > 0);
+                let gone = i64::from(gone > 0);
+                let counts = &mut written.changes.entry(queue).or_default().counts;
+                if parked {
+                    counts.parked -= gone;
+                } else {
+                    counts.waiting -= gone;
+                }
             }
             for (sealed, table) in prepared.sealed.iter().zip(&plan.outputs) {
                 match table {
@@ -201,8 +235,11 @@ impl Writer {
                         written.due = Some(written.due.map_or(due, |first| first.min(due)));
                     }
                     Table::Parked(queue) => {
-                        insert(connection, INTO_PARKED, store::id(*queue, next(*queue)), sealed)?;
-                        written.changes.entry(*queue).or_default().counts.parked += 1;
+                        let place = next(*queue);
+                        insert(connection, INTO_PARKED, store::id(*queue, place), sealed)?;
+                        let change = written.changes.entry(*queue).or_default();
+                        change.counts.parked += 1;
+                        change.parked_end = Some(place);
                     }
                 }
             }
@@ -214,6 +251,9 @@ impl Writer {
                     )?
                     .execute(params![key.as_str(), &value[..]])?;
             }
+        }
+        if let Some(id) = self.alone {
+            suspects::mark(connection, id)?;
         }
         let now = self.clock.now();
         if written.due.is_some_and(|due| due <= now) {
@@ -252,6 +292,18 @@ impl Writer {
     }
 }
 
+/// The hops that can be done.
+fn planned<'a>(
+    completions: &'a [Completion],
+    plans: &'a [Vec<Result<Plan, Fault>>],
+) -> impl Iterator<Item = (&'a Prepared, &'a Plan)> {
+    completions
+        .iter()
+        .zip(plans)
+        .flat_map(|((hops, _), plans)| hops.iter().zip(plans))
+        .filter_map(|(prepared, plan)| Some((prepared, plan.as_ref().ok()?)))
+}
+
 /// Moves what is due to the end of its queue; gives the next due time.
 fn promote(
     connection: &Connection,
@@ -286,6 +338,8 @@ fn promote(
 }
 
 const INTO_WAITING: &str = "INSERT INTO waiting (id, sum, envelope, body) VALUES (?1, ?2, ?3, ?4)";
+const FROM_WAITING: &str = "DELETE FROM waiting WHERE id = ?1";
+const FROM_PARKED: &str = "DELETE FROM parked WHERE id = ?1";
 const INTO_PARKED: &str = "INSERT INTO parked (id, sum, envelope, body) VALUES (?1, ?2, ?3, ?4)";
 
 fn insert(connection: &Connection, sql: &str, id: i64, sealed: &Sealed) -> rusqlite::Result<()> {

@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use trunkline_sdk::Fault;
 
 use super::{
-    lines::{Lease, Line, State, Subscriber, Work},
-    store::{Counts, StoredQueue},
+    lines::{Alone, Lease, Line, PARKED, State, Step, Subscriber, Work},
+    store::{self, Counts, StoredQueue},
 };
 use crate::{
     bus::{Delivery, Depth, Receipt, Settle, envelope::Opened},
@@ -42,6 +42,8 @@ pub(super) struct Change {
     pub(super) counts: Counts,
     /// The last place that was filled among those that wait.
     pub(super) end: Option<i64>,
+    /// And among those that are parked.
+    pub(super) parked_end: Option<i64>,
 }
 
 /// What a transaction is to write into a queue's row.
@@ -55,13 +57,20 @@ pub(super) struct Tally {
 pub(super) type Found = (i64, Opened);
 
 impl Desk {
-    pub(super) fn new(queues: &[StoredQueue]) -> Self {
+    /// `suspects`: the ids of messages that are to be given out alone.
+    pub(super) fn new(queues: &[StoredQueue], suspects: &[i64]) -> Self {
         let desk = Self {
             state: Mutex::default(),
             work: Condvar::new(),
         };
         for queue in queues {
             desk.add(queue);
+        }
+        for &id in suspects {
+            desk.state()
+                .line(store::queue(id))
+                .suspects
+                .insert(store::place(id));
         }
         desk
     }
@@ -71,6 +80,7 @@ impl Desk {
         let mut state = self.state();
         state.numbers.insert(queue.name.clone(), queue.number);
         state.queues.insert(queue.number, Line::new(queue));
+        state.queues.insert(queue.number | PARKED, Line::parked(queue));
     }
 
     /// The number of a queue.
@@ -87,24 +97,25 @@ impl Desk {
     pub(super) fn depth(&self, queue: &QueueName) -> Result<Depth, Fault> {
         let number = self.number(queue)?;
         let state = self.state();
-        let line = &state.queues[&number];
+        let (line, parked) = (&state.queues[&number], &state.queues[&(number | PARKED)]);
         let count = |rows: i64| u64::try_from(rows).unwrap_or(0);
         Ok(Depth {
             ready: count(line.counts.waiting).saturating_sub(line.leased),
-            unsettled: line.leased,
+            unsettled: line.leased + parked.leased,
             delayed: count(line.counts.delayed),
-            parked: count(line.counts.parked),
+            parked: count(line.counts.parked).saturating_sub(parked.leased),
         })
     }
 
-    /// A new subscription; gives its number.
+    /// A new subscription to a queue, or (`parked`) to what is parked for it; gives its number.
     pub(super) fn subscribe(
         self: &Arc<Self>,
         queue: &QueueName,
+        parked: bool,
         prefetch: u16,
         deliveries: mpsc::Sender<Delivery>,
     ) -> Result<u64, Fault> {
-        let number = self.number(queue)?;
+        let number = self.number(queue)? | if parked { PARKED } else { 0 };
         let subscriber = TAGS.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
         state.check()?;
@@ -158,6 +169,9 @@ impl Desk {
             if state.ended.is_some() {
                 return Work::End;
             }
+            if std::mem::take(&mut state.unmark) {
+                return Work::Alone(None);
+            }
             while let Some(queue) = state.hot.pop_front() {
                 state.line(queue).hot = false;
                 if let Some(work) = state.work(queue) {
@@ -174,15 +188,44 @@ impl Desk {
     pub(super) fn deal(&self, queue: u16, found: Vec<Found>, mut looked_at: Option<i64>) {
         let mut given = Vec::with_capacity(found.len());
         let mut state = self.state();
+        let mut all_placed = true;
+        let only = state
+            .alone
+            .filter(|alone| alone.queue == queue && alone.step == Step::Marked);
+        if found.is_empty()
+            && let Some(alone) = only
+        {
+            // It is not in the store any more.
+            state.line(queue).suspects.remove(&alone.place);
+            self.end_alone(&mut state);
+        }
         for (place, opened) in found {
+            let alone = state.is_alone(queue, place, Step::Marked);
+            if !alone && state.line(queue).suspects.contains(&place) {
+                // Its turn comes.
+                if all_placed {
+                    let line = state.line(queue);
+                    line.cursor = line.cursor.max(place);
+                }
+                continue;
+            }
             let Some(taker) = state.next_with_room(queue) else {
                 let line = state.line(queue);
-                if place <= line.cursor {
+                if place <= line.cursor && !alone {
                     line.returned.insert(place);
                 }
+                all_placed = false;
                 looked_at = None;
                 continue;
             };
+            if alone {
+                state.line(queue).suspects.remove(&place);
+                state.alone = Some(Alone {
+                    queue,
+                    place,
+                    step: Step::Out,
+                });
+            }
             let line = state.line(queue);
             let redelivered = place <= line.cursor || place <= line.old;
             line.cursor = line.cursor.max(place);
@@ -204,6 +247,7 @@ impl Desk {
             let delivery = Delivery {
                 message: opened.message,
                 attempt: opened.attempt,
+                cause: opened.cause,
                 redelivered,
                 unreadable: opened.unreadable,
                 receipt: Receipt::new(tag, Arc::clone(&subscriber.line)),
@@ -276,16 +320,41 @@ impl Desk {
             line.counts = tally.counts;
             line.mark = tally.mark;
             line.raising = false;
-            if let Some(end) = changes.get(&queue).and_then(|change| change.end) {
+            let Some(change) = changes.get(&queue) else {
+                continue;
+            };
+            if let Some(end) = change.end {
                 line.end = end;
+            }
+            if let Some(end) = change.parked_end {
+                state.line(queue | PARKED).end = end;
             }
         }
         for tag in settled {
             if let Some(lease) = state.release(*tag) {
                 state.line(lease.queue).returned.remove(&lease.place);
+                if state.is_alone(lease.queue, lease.place, Step::Out) {
+                    self.end_alone(&mut state);
+                }
             }
         }
         for &queue in tallies.keys() {
+            self.heat(&mut state, queue);
+            self.heat(&mut state, queue | PARKED);
+        }
+    }
+
+    /// The store says that this message, or none, is given out alone.
+    pub(super) fn marked(&self, id: Option<i64>) {
+        let mut state = self.state();
+        let Some(id) = id else { return };
+        let (queue, place) = (store::queue(id), store::place(id));
+        if state.is_alone(queue, place, Step::Asked) {
+            state.alone = Some(Alone {
+                queue,
+                place,
+                step: Step::Marked,
+            });
             self.heat(&mut state, queue);
         }
     }
@@ -296,6 +365,7 @@ impl Desk {
         state
             .queues
             .iter()
+            .filter(|(queue, _)| **queue < PARKED)
             .map(|(&queue, line)| (queue, line.cursor.max(line.old)))
             .collect()
     }
@@ -327,7 +397,7 @@ impl Desk {
 
     fn heat(&self, state: &mut State, queue: u16) {
         let line = state.line(queue);
-        let waits = !line.returned.is_empty() || line.cursor < line.end;
+        let waits = !line.returned.is_empty() || !line.suspects.is_empty() || line.cursor < line.end;
         if !line.hot && waits && !line.subscribers.is_empty() {
             line.hot = true;
             state.hot.push_back(queue);
@@ -336,9 +406,24 @@ impl Desk {
     }
 
     fn give_back(&self, state: &mut State, tag: u64) {
-        if let Some(lease) = state.release(tag) {
+        let Some(lease) = state.release(tag) else {
+            return;
+        };
+        if state.is_alone(lease.queue, lease.place, Step::Out) {
+            // It did no harm this time, but it is not done either.
+            state.line(lease.queue).suspects.insert(lease.place);
+            state.unmark = true;
+            self.end_alone(state);
+            self.work.notify_one();
+        } else {
             state.line(lease.queue).returned.insert(lease.place);
-            self.heat(state, lease.queue);
+        }
+        self.heat(state, lease.queue);
+    }
+
+    fn end_alone(&self, state: &mut State) {
+        for queue in state.end_alone() {
+            self.heat(state, queue);
         }
     }
 

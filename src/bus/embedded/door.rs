@@ -26,6 +26,10 @@ pub(super) enum Request {
     },
     /// The mark of this queue is to be raised.
     Raise(u16),
+    /// The message with this id, or none, is given out alone from now on.
+    Alone(Option<i64>),
+    /// What waits for its next attempt is due now.
+    Hasten(oneshot::Sender<Result<u64, Fault>>),
     /// Answered when all that was asked before is done.
     Barrier(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),

@@ -12,8 +12,11 @@ use std::{
 use tokio::sync::mpsc;
 use trunkline_sdk::{Fault, Remedy};
 
-use super::store::{Counts, StoredQueue};
+use super::store::{self, Counts, StoredQueue};
 use crate::bus::{Delivery, Settle};
+
+/// Added to the number of a queue, the number of the line of its parked messages.
+pub(super) const PARKED: u16 = 0x8000;
 
 /// How many messages are read at a time.
 const BATCH: usize = 256;
@@ -27,6 +30,11 @@ pub(super) struct State {
     pub(super) leases: HashMap<u64, Lease>,
     /// The queues at which there may be something to do.
     pub(super) hot: VecDeque<u16>,
+    /// The suspect that is given out alone, or is about to be; one at a time on the whole bus, or an innocent one
+    /// would be parked with the one that kills.
+    pub(super) alone: Option<Alone>,
+    /// The store still says that a message is given out alone, and it is not.
+    pub(super) unmark: bool,
     /// Ways to subscriptions that are over; dropped outside the lock, for a delivery may be in them.
     pub(super) gone: Vec<mpsc::Sender<Delivery>>,
     /// Why no more is given out: what, and how to mend it.
@@ -47,6 +55,8 @@ pub(super) struct Line {
     /// The mark as it was found: what stands before it may have been given out by an earlier process.
     pub(super) old: i64,
     pub(super) returned: BTreeSet<i64>,
+    /// The places of messages that are to be given out alone.
+    pub(super) suspects: BTreeSet<i64>,
     pub(super) leased: u64,
     pub(super) subscribers: VecDeque<u64>,
     pub(super) hot: bool,
@@ -69,6 +79,27 @@ pub(super) struct Lease {
     pub(super) subscriber: u64,
 }
 
+/// A message that is given out with nothing else of its queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Alone {
+    pub(super) queue: u16,
+    pub(super) place: i64,
+    pub(super) step: Step,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// What is under way in its queue is finished first.
+    Waits,
+    /// The store is to say so.
+    Asked,
+    /// The store says so.
+    Marked,
+    /// It is given out.
+    Out,
+}
+
 /// What the reader is to do.
 #[derive(Debug)]
 pub(super) enum Work {
@@ -82,6 +113,8 @@ pub(super) enum Work {
     },
     /// Have the mark of this queue raised.
     Raise(u16),
+    /// Have the store say that this message, or none, is given out alone.
+    Alone(Option<i64>),
     /// Stop.
     End,
 }
@@ -97,10 +130,22 @@ impl Line {
             mark: queue.given,
             old: queue.given,
             returned: BTreeSet::new(),
+            suspects: BTreeSet::new(),
             leased: 0,
             subscribers: VecDeque::new(),
             hot: false,
             raising: false,
+        }
+    }
+
+    /// The parked messages of a queue as it was found: whoever asks for them may have them all.
+    pub(super) fn parked(queue: &StoredQueue) -> Self {
+        Self {
+            counts: Counts::default(),
+            bound: true,
+            mark: i64::MAX,
+            old: 0,
+            ..Self::new(queue)
         }
     }
 }
@@ -124,14 +169,12 @@ impl State {
 
     /// What there is to do at a queue.
     pub(super) fn work(&mut self, queue: u16) -> Option<Work> {
-        let room: usize = self.queues[&queue]
-            .subscribers
-            .iter()
-            .filter_map(|number| self.subscribers.get(number))
-            .map(|subscriber| subscriber.room)
-            .sum();
+        let room = self.room(queue);
         if room == 0 {
             return None;
+        }
+        if let Some(next) = self.alone_next(queue) {
+            return self.work_alone(next);
         }
         let limit = room.min(BATCH);
         let line = self.line(queue);
@@ -156,6 +199,73 @@ impl State {
             until,
             limit,
         })
+    }
+
+    fn room(&self, queue: u16) -> usize {
+        self.queues[&queue]
+            .subscribers
+            .iter()
+            .filter_map(|number| self.subscribers.get(number))
+            .map(|subscriber| subscriber.room)
+            .sum()
+    }
+
+    /// The suspect that this queue is to give out alone, and nothing else before; `None`: it goes on as usual,
+    /// because it has none, or because it is another queue's turn.
+    fn alone_next(&mut self, queue: u16) -> Option<Alone> {
+        match self.alone {
+            Some(alone) if alone.queue == queue => Some(alone),
+            // Whoever can take nothing holds nobody up.
+            Some(alone) if alone.step == Step::Out || self.room(alone.queue) > 0 => None,
+            _ => {
+                let place = *self.queues[&queue].suspects.first()?;
+                self.alone = Some(Alone {
+                    queue,
+                    place,
+                    step: Step::Waits,
+                });
+                self.alone
+            }
+        }
+    }
+
+    fn work_alone(&mut self, next: Alone) -> Option<Work> {
+        if self.queues[&next.queue].leased > 0 {
+            return None;
+        }
+        match next.step {
+            Step::Waits => {
+                self.alone = Some(Alone {
+                    step: Step::Asked,
+                    ..next
+                });
+                Some(Work::Alone(Some(store::id(next.queue, next.place))))
+            }
+            Step::Marked => Some(Work::Read {
+                queue: next.queue,
+                returned: vec![next.place],
+                after: 0,
+                until: 0,
+                limit: 1,
+            }),
+            Step::Asked | Step::Out => None,
+        }
+    }
+
+    /// Whether it is this message's turn to be given out alone.
+    pub(super) fn is_alone(&self, queue: u16, place: i64, step: Step) -> bool {
+        self.alone
+            .is_some_and(|alone| (alone.queue, alone.place, alone.step) == (queue, place, step))
+    }
+
+    /// Nothing is given out alone any more; the next one may be. Gives the queues that have one.
+    pub(super) fn end_alone(&mut self) -> Vec<u16> {
+        self.alone = None;
+        self.queues
+            .iter()
+            .filter(|(_, line)| !line.suspects.is_empty())
+            .map(|(queue, _)| *queue)
+            .collect()
     }
 
     pub(super) fn next_with_room(&mut self, queue: u16) -> Option<u64> {

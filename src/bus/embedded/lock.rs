@@ -39,7 +39,13 @@ impl Lock {
                 return Err(no_access(&path, "cannot lock", error));
             }
         }
-        sign(&mut file).map_err(|error| no_access(&path, "cannot write", error))?;
+        match sign(&mut file) {
+            // The lock holds without a word, and a full disk has to be opened to make room on it.
+            Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+                return Err(no_access(&path, "cannot write", error));
+            }
+            _ => {}
+        }
         Ok(Self { _file: file })
     }
 }
@@ -67,9 +73,11 @@ fn sign(file: &mut File) -> io::Result<()> {
     let since = Timestamp::now()
         .round(Unit::Second)
         .unwrap_or(Timestamp::UNIX_EPOCH);
-    file.set_len(0)?;
+    let words = format!("process {} since {since}\n", std::process::id());
+    // Over what is there, then cut: on a full disk an empty file could not be written to any more.
     file.rewind()?;
-    writeln!(file, "process {} since {since}", std::process::id())
+    file.write_all(words.as_bytes())?;
+    file.set_len(words.len() as u64)
 }
 
 fn held(folder: &Path, file: &mut File) -> Fault {

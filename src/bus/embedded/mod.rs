@@ -10,6 +10,10 @@
 //!   then no delay is longer than the longest rung.
 //! - After a restart a message counts as redelivered if it may have been given out before: a mark in the store
 //!   is never behind what is given out, and at most 1,024 messages per queue before it.
+//! - Below a mark of free space, and on a full disk, it accepts nothing new, but acks, retries, parking and
+//!   forwarding go on ([`disk`]); it accepts again by itself. Space is given back after a drain.
+//! - A message that may have killed five processes is given out alone, and parked if it kills a sixth
+//!   ([`suspects`]).
 //! - After an error of the disk or a damaged file the bus stops, it never tries again on its own: what a failed
 //!   flush wrote is unknown until the file is opened afresh.
 //!
@@ -19,14 +23,17 @@ mod commit;
 mod declare;
 mod desk;
 mod difference;
+mod disk;
 mod door;
 mod lines;
 mod lock;
 mod reader;
 mod row;
 mod store;
+mod suspects;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod writer;
 
 use std::{
@@ -43,20 +50,21 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::spawn_blocking,
 };
-use tracing::info;
-use trunkline_sdk::Fault;
+use tracing::{info, warn};
+use trunkline_sdk::{Fault, Remedy};
 
 pub use self::difference::differences;
 use self::{
     desk::Desk,
+    disk::Disk,
     door::{Door, Prepared, Request},
     lock::Lock,
     row::Sealed,
     store::Store,
-    writer::Writer,
+    writer::{Clock, Place, Writer},
 };
 use super::{Bus, Depth, Destination, Hop, Outgoing, Parked, Refused, StateKey, Subscription, Topology};
-use crate::names::QueueName;
+use crate::{names::QueueName, recovery::Rung};
 
 /// The embedded bus in a folder.
 pub struct EmbeddedBus {
@@ -74,19 +82,49 @@ impl EmbeddedBus {
     /// Faults, most of them [`trunkline_sdk::Remedy::Stop`]: another process holds it (named), no permission, a
     /// file of another program or of a newer version, a damaged file. [`trunkline_sdk::Remedy::Wait`]: disk full.
     pub fn open(folder: &Path) -> Result<EmbeddedBus, Fault> {
-        let lock = Lock::take(folder)?;
-        Self::start(folder, lock, Store::open(folder)?)
+        Self::open_above(folder, None)
     }
 
-    fn start(folder: &Path, lock: Lock, store: Store) -> Result<EmbeddedBus, Fault> {
-        let reading = store.reading()?;
-        let inspection = store.reading()?;
-        let queues = store.queues()?;
+    /// Whether there is one in this folder.
+    pub fn is_in(folder: &Path) -> bool {
+        Store::path(folder).exists()
+    }
+
+    /// As [`EmbeddedBus::open`]; accepts nothing new while less than `mark` bytes of the disk are free.
+    fn open_above(folder: &Path, mark: Option<u64>) -> Result<EmbeddedBus, Fault> {
+        let lock = Lock::take(folder)?;
+        let mut disk = Disk::under(folder, mark);
+        let clock = Clock::new();
+        let latest = clock.after(Rung::Hour1.delay());
+        let open = || {
+            let store = Store::open(folder)?;
+            let suspects = store.begin(latest)?;
+            Ok::<_, Fault>((store, suspects))
+        };
+        let (store, suspects) = match open() {
+            // What waits for room now needs the reserve.
+            Err(fault) if fault.remedy == Remedy::Wait && disk.release() => open()?,
+            opened => opened?,
+        };
+        disk.prepare();
+        Self::start(folder, Place { store, disk, lock }, clock, &suspects)
+    }
+
+    fn start(folder: &Path, place: Place, clock: Clock, suspects: &[i64]) -> Result<EmbeddedBus, Fault> {
+        let reading = place.store.reading()?;
+        let inspection = place.store.reading()?;
+        let queues = place.store.queues()?;
         let waiting: i64 = queues.iter().map(|queue| queue.counts.waiting).sum();
         info!(folder = %folder.display(), queues = queues.len(), waiting, "the embedded bus is open");
-        let desk = Arc::new(Desk::new(&queues));
+        if !suspects.is_empty() {
+            warn!(
+                messages = suspects.len(),
+                "processes died again and again while they may have worked on these messages: they are given out one by one"
+            );
+        }
+        let desk = Arc::new(Desk::new(&queues, suspects));
         let (door, requests) = Door::new();
-        let writer = Writer::new(store, Arc::clone(&desk), &door, requests, lock)?;
+        let writer = Writer::new(place, clock, Arc::clone(&desk), &door, requests)?;
         let reader = {
             let (desk, door) = (Arc::clone(&desk), door.clone());
             begin("bus-reader", move || reader::run(&reading, &desk, &door))?
@@ -122,6 +160,22 @@ impl EmbeddedBus {
         }
     }
 
+    fn begin_receiving(&self, queue: &QueueName, parked: bool, prefetch: u16) -> Result<Subscription, Fault> {
+        let prefetch = prefetch.max(1);
+        let (sender, deliveries) = mpsc::channel(prefetch.into());
+        let subscriber = self.desk.subscribe(queue, parked, prefetch, sender)?;
+        let (desk, door) = (Arc::clone(&self.desk), self.door.clone());
+        Ok(Subscription::new(deliveries, async move {
+            // Hops that were handed over before are carried out, then the rest goes back.
+            let (answer, answered) = oneshot::channel();
+            if door.send(Request::Barrier(answer)).await.is_ok() {
+                // Not answered: the bus was closed, and all hops with it.
+                let _closed = answered.await;
+            }
+            desk.unsubscribe(subscriber);
+        }))
+    }
+
     fn threads(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -142,19 +196,19 @@ impl Bus for EmbeddedBus {
     }
 
     async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault> {
-        let prefetch = prefetch.max(1);
-        let (sender, deliveries) = mpsc::channel(prefetch.into());
-        let subscriber = self.desk.subscribe(queue, prefetch, sender)?;
-        let (desk, door) = (Arc::clone(&self.desk), self.door.clone());
-        Ok(Subscription::new(deliveries, async move {
-            // Hops that were handed over before are carried out, then the rest goes back.
-            let (answer, answered) = oneshot::channel();
-            if door.send(Request::Barrier(answer)).await.is_ok() {
-                // Not answered: the bus was closed, and all hops with it.
-                let _closed = answered.await;
-            }
-            desk.unsubscribe(subscriber);
-        }))
+        self.begin_receiving(queue, false, prefetch)
+    }
+
+    async fn subscribe_parked(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault> {
+        self.begin_receiving(queue, true, prefetch)
+    }
+
+    async fn hasten(&self) -> Result<u64, Fault> {
+        let (answer, answered) = oneshot::channel();
+        if self.door.send(Request::Hasten(answer)).await.is_err() {
+            return Err(self.desk.ended());
+        }
+        answered.await.unwrap_or_else(|_| Err(self.desk.ended()))
     }
 
     async fn complete(&self, hops: Vec<Hop>) -> Vec<Result<(), Refused>> {
@@ -233,6 +287,7 @@ fn prepare(hop: Hop) -> Prepared {
         .iter()
         .map(|Outgoing { to, message }| match to {
             Destination::Channel(_) => Sealed::seal(message, 1, None),
+            Destination::Queue { attempt, cause, .. } => Sealed::seal(message, *attempt, cause.as_ref()),
             Destination::Retry { attempt, cause, .. } | Destination::Parked { attempt, cause, .. } => {
                 Sealed::seal(message, *attempt, Some(cause))
             }

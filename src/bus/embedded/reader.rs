@@ -8,7 +8,7 @@ use tracing::error;
 use super::{
     desk::{Desk, Found},
     door::{Door, Request},
-    lines::Work,
+    lines::{PARKED, Work},
     store,
 };
 
@@ -22,6 +22,11 @@ pub(super) fn run(connection: &Connection, desk: &Arc<Desk>, door: &Door) {
             Work::End => return,
             Work::Raise(queue) => {
                 if !door.push(Request::Raise(queue)) {
+                    return;
+                }
+            }
+            Work::Alone(id) => {
+                if !door.push(Request::Alone(id)) {
                     return;
                 }
             }
@@ -54,10 +59,15 @@ fn read(
     until: i64,
     limit: usize,
 ) -> rusqlite::Result<(Vec<Found>, Option<i64>)> {
+    let (queue, table) = match queue & PARKED {
+        0 => (queue, "waiting"),
+        _ => (queue & !PARKED, "parked"),
+    };
     let mut found = Vec::with_capacity(limit);
     if !returned.is_empty() {
-        let mut statement =
-            connection.prepare_cached("SELECT id, sum, envelope, body FROM waiting WHERE id = ?1")?;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT id, sum, envelope, body FROM {table} WHERE id = ?1"
+        ))?;
         for &place in returned {
             let mut rows = statement.query([store::id(queue, place)])?;
             if let Some(row) = rows.next()? {
@@ -69,9 +79,9 @@ fn read(
     if limit == 0 || after >= until {
         return Ok((found, None));
     }
-    let mut statement = connection.prepare_cached(
-        "SELECT id, sum, envelope, body FROM waiting WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT id, sum, envelope, body FROM {table} WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3"
+    ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![store::id(queue, after), store::id(queue, until), limit])?;
     let mut bytes = 0;

@@ -5,27 +5,31 @@
 //! is searched for the others; how many a queue has is counted in its row, in the same transaction.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, config::DbConfig, params};
 use trunkline_sdk::Fault;
 
-use super::row;
+use super::{
+    disk::Disk,
+    row,
+    suspects::{self, TABLES as SUSPECTS},
+};
 use crate::bus::{Parked, envelope::Opened};
 
 pub(super) const NAME: &str = "bus.db";
 /// `application_id` of the file: "TRKL".
 const APPLICATION: i64 = 0x5452_4b4c;
 /// `user_version` of the file: the form described here.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
-/// How many pages (of 8 KiB) the log gathers before they are moved into the file.
-const CHECKPOINT_PAGES: i64 = 2000;
+/// Bytes of a page of the file.
+pub(super) const PAGE: u64 = 8192;
 
 const TABLES: &str = "
     CREATE TABLE channels (name TEXT PRIMARY KEY, type_name TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -51,6 +55,9 @@ const TABLES: &str = "
     ) STRICT;
     CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
+
+/// How long another program may hold a lock on the file.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The bits of a row's id that are the place; the others are the queue's number.
 const PLACE_BITS: u32 = 48;
@@ -97,13 +104,22 @@ pub(super) struct StoredQueue {
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) connection: Connection,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Store {
     /// Opens the file in this folder, or makes it. The folder is locked.
     pub(super) fn open(folder: &Path) -> Result<Self, Fault> {
         let path = Self::path(folder);
+        let is_empty = fs::metadata(&path).map_or(true, |file| file.len() < PAGE);
+        let log = folder.join(format!("{NAME}-wal"));
+        if is_empty && (Disk::was_used(folder) || fs::metadata(log).is_ok_and(|log| log.len() > 0)) {
+            return Err(Fault::stop(format!(
+                "`{}` is missing or cut short, but a bus was here: its messages would be lost",
+                path.display()
+            ))
+            .hint("restore the file from a backup; or, to begin anew, move its folder away"));
+        }
         create_private(&path)?;
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let store = Self { connection, path };
@@ -136,6 +152,7 @@ impl Store {
         match (application, version) {
             (0, 0) if tables == 0 => self.fill().map_err(|error| self.fault(error)),
             (APPLICATION, VERSION) => Ok(()),
+            (APPLICATION, 1) => self.grow().map_err(|error| self.fault(error)),
             (APPLICATION, newer) if newer > VERSION => Err(Fault::stop(format!(
                 "`{path}` was written by a newer trunkline: its form is {newer}, this one knows {VERSION}"
             ))
@@ -153,12 +170,20 @@ impl Store {
 
     fn fill(&self) -> rusqlite::Result<()> {
         // These two must come before the first table. Incremental: space can be given back after a drain.
-        self.connection
-            .execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;")?;
+        self.connection.execute_batch(&format!(
+            "PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL;"
+        ))?;
         wal(&self.connection)?;
         self.connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {TABLES}
+            "BEGIN IMMEDIATE; {TABLES} {SUSPECTS}
              PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+        ))
+    }
+
+    /// From the first form to this one.
+    fn grow(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {SUSPECTS} PRAGMA user_version = {VERSION}; COMMIT;"
         ))
     }
 
@@ -225,19 +250,15 @@ impl Store {
         read().map_err(|error| self.fault(error))
     }
 
-    /// Moves what was committed from the log into the file, when there is enough of it. SQLite would do so within
-    /// a commit, and keep a failed flush of the file to itself.
-    pub(super) fn checkpoint(&self) -> rusqlite::Result<()> {
-        let (logged, moved): (i64, i64) = self
-            .connection
-            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
-            .query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
-        if logged - moved < CHECKPOINT_PAGES {
-            return Ok(());
-        }
-        self.connection
-            .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
-            .query_row([], |_| Ok(()))
+    /// A process begins: no delay is longer than the longest rung, whatever the wall clock was when it began.
+    /// Gives the ids of the messages that are to be given out alone.
+    pub(super) fn begin(&self, latest: i64) -> Result<Vec<i64>, Fault> {
+        let begin = || {
+            self.connection
+                .execute("UPDATE delayed SET due = ?1 WHERE due > ?1", [latest])?;
+            suspects::begin(&self.connection)
+        };
+        begin().map_err(|error| self.fault(error))
     }
 
     /// What this error means here.
@@ -292,11 +313,7 @@ pub(super) fn opened(row: &Row<'_>) -> rusqlite::Result<Opened> {
 /// What an error of SQLite means, and what is to be done.
 pub(super) fn fault(path: &Path, error: rusqlite::Error) -> Fault {
     let path = path.display();
-    // The index of the log lies in a file of its own, whose growth fails by another name.
-    let index_full = error
-        .sqlite_error()
-        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
-    let code = if index_full {
+    let code = if is_full(&error) {
         Some(ErrorCode::DiskFull)
     } else {
         error.sqlite_error_code()
@@ -329,11 +346,24 @@ pub(super) fn fault(path: &Path, error: rusqlite::Error) -> Fault {
     fault.because(error)
 }
 
+/// Whether there was no room for it.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    // The index of the log lies in a file of its own, whose growth fails by another name.
+    let index_full = error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+    index_full || error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Fault> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| fault(path, error))?;
     connection
-        .busy_timeout(Duration::from_secs(5))
+        .busy_timeout(BUSY)
+        .map_err(|error| fault(path, error))?;
+    // On a full disk it would take the last room and not come to an end: the writer knows when it can be done.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         .map_err(|error| fault(path, error))?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)

@@ -17,14 +17,13 @@ use trunkline_sdk::Fault;
 
 use super::{
     desk::Desk,
+    disk::Disk,
     door::{self, Door, PENDING, Prepared, Request},
     lock::Lock,
     store::{Store, StoredQueue},
+    suspects,
 };
-use crate::{
-    bus::{Refused, Topology},
-    recovery::Rung,
-};
+use crate::bus::{Refused, Topology};
 
 /// How many hops share a transaction at most, and how many bytes: a bound on the time until the first of them
 /// is answered. What one caller hands over at once stays together.
@@ -32,13 +31,25 @@ const GROUP_HOPS: usize = 2048;
 const GROUP_BYTES: usize = 8 << 20;
 /// How long to wait before what the bus itself has to write is tried again after a full disk.
 const AGAIN: Duration = Duration::from_secs(1);
+/// After so long without anything to do, space is given back to the disk.
+const IDLE: Duration = Duration::from_millis(500);
+/// Between two steps while nobody asks for anything.
+const STEP: Duration = Duration::from_millis(1);
 
 /// Hops of one caller with the way to answer it.
 pub(super) type Completion = (Vec<Prepared>, oneshot::Sender<Vec<Result<(), Refused>>>);
 
+/// A folder, held and open.
+pub(super) struct Place {
+    pub(super) store: Store,
+    pub(super) disk: Disk,
+    pub(super) lock: Lock,
+}
+
 /// The thread's own.
 pub(super) struct Writer {
     pub(super) store: Store,
+    pub(super) disk: Disk,
     pub(super) desk: Arc<Desk>,
     requests: threads::Receiver<Request>,
     room: Arc<Semaphore>,
@@ -52,8 +63,15 @@ pub(super) struct Writer {
     pub(super) due: Option<i64>,
     /// The queues whose mark is to be raised.
     pub(super) raises: BTreeSet<u16>,
+    /// The message that is to be given out alone from now on, or none.
+    pub(super) alone: Option<Option<i64>>,
     /// Whether what the bus itself has to write failed, and is to be tried again.
     pub(super) failed: bool,
+    /// Whether there may be space to give back.
+    pub(super) loose: bool,
+    /// Whether nobody asked for anything the last time.
+    pub(super) resting: bool,
+    pub(super) groups: u32,
 }
 
 /// A channel with the queues it leads to.
@@ -78,29 +96,38 @@ struct Group {
     bytes: usize,
     barriers: Vec<oneshot::Sender<()>>,
     then: Option<Then>,
+    /// Nobody asked for anything.
+    idle: bool,
 }
 
 enum Then {
     Declare(Topology, oneshot::Sender<Result<(), Fault>>),
+    Hasten(oneshot::Sender<Result<u64, Fault>>),
     Close(oneshot::Sender<()>),
 }
 
 impl Writer {
     pub(super) fn new(
-        store: Store,
+        place: Place,
+        clock: Clock,
         desk: Arc<Desk>,
         door: &Door,
         requests: threads::Receiver<Request>,
-        lock: Lock,
     ) -> Result<Self, Fault> {
+        let Place { store, disk, lock } = place;
         let mut writer = Self {
-            clock: Clock::new(),
+            clock,
             channels: HashMap::new(),
             queues: HashMap::new(),
             places: HashMap::new(),
             due: None,
             raises: BTreeSet::new(),
+            alone: None,
             failed: false,
+            loose: true,
+            resting: false,
+            groups: 0,
+            disk,
             room: Arc::clone(&door.room),
             store,
             desk,
@@ -114,7 +141,7 @@ impl Writer {
         for queue in writer.store.queues()? {
             writer.know(&queue);
         }
-        writer.due = writer.wind_clock().map_err(|error| writer.store.fault(error))?;
+        writer.due = writer.first_due().map_err(|error| writer.store.fault(error))?;
         Ok(writer)
     }
 
@@ -129,11 +156,14 @@ impl Writer {
                 // The caller may have given up waiting.
                 let _gone = barrier.send(());
             }
-            self.checkpoint();
+            self.upkeep(group.idle);
             match group.then {
                 None => {}
                 Some(Then::Declare(topology, answer)) => {
                     let _gone = answer.send(self.declare(&topology));
+                }
+                Some(Then::Hasten(answer)) => {
+                    let _gone = answer.send(self.hasten());
                 }
                 Some(Then::Close(answer)) => break Some(answer),
             }
@@ -154,7 +184,7 @@ impl Writer {
         };
         match first {
             Ok(request) => self.take(request, &mut group),
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => group.idle = true,
             Err(RecvTimeoutError::Disconnected) => return None,
         }
         while group.then.is_none()
@@ -167,33 +197,34 @@ impl Writer {
         Some(group)
     }
 
-    /// After the answers: it takes its time.
-    fn checkpoint(&mut self) {
-        if self.desk.has_ended() {
-            return;
-        }
-        if let Err(error) = self.store.checkpoint() {
-            self.failure(error);
-        }
-    }
-
     /// How long it may sleep if nobody asks for anything. `None`: as long as nobody does.
     fn patience(&self) -> Option<Duration> {
         if self.desk.has_ended() {
             return None;
         }
         let until_due = self.due.map(|due| due.saturating_sub(self.clock.now()).max(0));
-        if self.failed && (until_due == Some(0) || !self.raises.is_empty()) {
+        if self.failed && (until_due == Some(0) || self.has_own()) {
             return Some(AGAIN);
         }
         // One more: a clock that is read in whole milliseconds may be just short of it.
-        until_due.map(|wait| Duration::from_millis(wait.unsigned_abs() + 1))
+        let until_due = until_due.map(|wait| Duration::from_millis(wait.unsigned_abs() + 1));
+        let until_idle = self.loose.then_some(if self.resting { STEP } else { IDLE });
+        until_due.into_iter().chain(until_idle).min()
+    }
+
+    /// Whether there is something that the bus itself has to write.
+    pub(super) fn has_own(&self) -> bool {
+        !self.raises.is_empty() || self.alone.is_some()
     }
 
     fn take(&mut self, request: Request, group: &mut Group) {
         match request {
             Request::Raise(queue) => {
                 self.raises.insert(queue);
+                return;
+            }
+            Request::Alone(id) => {
+                self.alone = Some(id);
                 return;
             }
             Request::Complete { hops, answer } => {
@@ -207,6 +238,7 @@ impl Writer {
             }
             Request::Barrier(answer) => group.barriers.push(answer),
             Request::Declare { topology, answer } => group.then = Some(Then::Declare(topology, answer)),
+            Request::Hasten(answer) => group.then = Some(Then::Hasten(answer)),
             Request::Close(answer) => group.then = Some(Then::Close(answer)),
         }
         self.room.add_permits(1);
@@ -231,12 +263,22 @@ impl Writer {
         );
     }
 
-    /// No delay is longer than the longest rung, whatever the wall clock was when it began.
-    fn wind_clock(&self) -> rusqlite::Result<Option<i64>> {
-        let latest = self.clock.after(Rung::Hour1.delay());
-        self.store
+    /// The next group moves what is due.
+    fn hasten(&mut self) -> Result<u64, Fault> {
+        if self.desk.has_ended() {
+            return Err(self.desk.ended());
+        }
+        let now = self.clock.now();
+        let hastened = self
+            .store
             .connection
-            .execute("UPDATE delayed SET due = ?1 WHERE due > ?1", [latest])?;
+            .execute("UPDATE delayed SET due = ?1 WHERE due > ?1", [now])
+            .map_err(|error| self.failure(error))?;
+        self.due = self.first_due().map_err(|error| self.failure(error))?;
+        Ok(hastened as u64)
+    }
+
+    fn first_due(&self) -> rusqlite::Result<Option<i64>> {
         self.store
             .connection
             .query_row("SELECT min(due) FROM delayed", [], |row| row.get(0))
@@ -246,6 +288,7 @@ impl Writer {
         self.desk
             .end(&Fault::stop("the embedded bus was closed").hint("open it again"));
         self.refuse_the_rest();
+        let can_tidy = self.can_tidy();
         let Self {
             store, desk, lock, ..
         } = self;
@@ -257,9 +300,8 @@ impl Writer {
             for (queue, mark) in desk.final_marks() {
                 set.execute(params![queue, mark])?;
             }
-            store
-                .connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            suspects::end(&store.connection)?;
+            if can_tidy? { store.tidy() } else { Ok(()) }
         };
         match tidy() {
             Ok(()) => info!("the embedded bus is closed"),
@@ -280,7 +322,7 @@ impl Writer {
                 Ok(Request::Complete { hops, answer }) => {
                     let _gone = answer.send(door::refuse(hops, &self.desk));
                 }
-                Ok(Request::Raise(_)) => continue,
+                Ok(Request::Raise(_) | Request::Alone(_)) => continue,
                 // The others take a dropped answer for what it is.
                 Ok(_) => {}
                 Err(_) => return,
@@ -298,10 +340,21 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    fn new() -> Self {
+    /// Begins now.
+    pub(super) fn new() -> Self {
         Self {
             began: Timestamp::now().as_millisecond(),
             at: Instant::now(),
+        }
+    }
+
+    /// Begins now, with a wall clock that is wrong by so many milliseconds.
+    #[cfg(test)]
+    pub(super) fn wrong_by(milliseconds: i64) -> Self {
+        let right = Self::new();
+        Self {
+            began: right.began + milliseconds,
+            ..right
         }
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Consumer {
     link: Arc<Link>,
     landscape: Arc<Landscape>,
     queue: QueueName,
+    /// What is read: the queue of this name, or the one with its parked messages.
+    name: String,
     prefetch: u16,
     outbox: mpsc::Sender<Delivery>,
     unsettled: Arc<AtomicU64>,
@@ -103,6 +105,7 @@ impl Consumer {
     pub(super) fn new(
         landscape: Arc<Landscape>,
         queue: QueueName,
+        name: String,
         prefetch: u16,
         outbox: mpsc::Sender<Delivery>,
         unsettled: Arc<AtomicU64>,
@@ -111,6 +114,7 @@ impl Consumer {
             link: landscape.link.clone(),
             landscape,
             queue,
+            name,
             prefetch,
             outbox,
             unsettled,
@@ -119,13 +123,13 @@ impl Consumer {
 
     /// Begins to consume on a new channel.
     pub(super) async fn open(&self) -> Result<Generation, Fault> {
-        let doing = format!("reading queue `{}`", self.queue);
+        let doing = format!("reading queue `{}`", self.name);
         let channel = self.link.channel().await?;
         let opening = async {
             channel
                 .basic_qos(self.prefetch, BasicQosOptions::default())
                 .await?;
-            let queue = self.queue.as_str().into();
+            let queue = self.name.as_str().into();
             // Boxed: lapin's future is large, and this is once per channel.
             Box::pin(channel.basic_consume(
                 queue,
@@ -306,6 +310,7 @@ impl Generation {
         self.held = Some(Delivery {
             message: opened.message,
             attempt: opened.attempt,
+            cause: opened.cause,
             redelivered: delivery.redelivered,
             unreadable: oversized.or(opened.unreadable),
             receipt: Receipt::new(tag, line),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{bus::Parked, names::QueueName};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many messages wait in a queue; `None`: there is no such queue.
 pub(super) async fn ready(link: &Link, queue: &str) -> Result<Option<u64>, Fault> {

@@ -14,6 +14,7 @@ mod declare;
 mod doctor;
 mod faults;
 mod grant;
+mod hasten;
 mod inspector;
 mod inventory;
 mod ledger;
@@ -121,6 +122,36 @@ impl RabbitBus {
         })
     }
 
+    /// Consumes what is called `name`: the queue, or that of its parked messages.
+    async fn consume(&self, queue: &QueueName, name: String, prefetch: u16) -> Result<Subscription, Fault> {
+        // To RabbitMQ, 0 is no limit at all.
+        let prefetch = prefetch.max(1);
+        let (outbox, deliveries) = mpsc::channel(usize::from(prefetch));
+        let (close, closing) = oneshot::channel();
+        let unsettled = Arc::new(AtomicU64::new(0));
+        let consumer = Consumer::new(
+            self.landscape.clone(),
+            queue.clone(),
+            name,
+            prefetch,
+            outbox,
+            unsettled.clone(),
+        );
+        let generation = consumer.open().await?;
+        lock(&self.unsettled)
+            .entry(queue.clone())
+            .or_default()
+            .push(Arc::downgrade(&unsettled));
+        tokio::spawn(consumer.run(generation, closing));
+        Ok(Subscription::new(deliveries, async move {
+            let (done, closed) = oneshot::channel();
+            if close.send(done).is_ok() {
+                // Ends in any case: with the answer, or with the task.
+                let _ = closed.await;
+            }
+        }))
+    }
+
     fn held(&self, queue: &QueueName) -> u64 {
         let mut unsettled = lock(&self.unsettled);
         let counts = unsettled.entry(queue.clone()).or_default();
@@ -178,31 +209,15 @@ impl Bus for RabbitBus {
     }
 
     async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault> {
-        // To RabbitMQ, 0 is no limit at all.
-        let prefetch = prefetch.max(1);
-        let (outbox, deliveries) = mpsc::channel(usize::from(prefetch));
-        let (close, closing) = oneshot::channel();
-        let unsettled = Arc::new(AtomicU64::new(0));
-        let consumer = Consumer::new(
-            self.landscape.clone(),
-            queue.clone(),
-            prefetch,
-            outbox,
-            unsettled.clone(),
-        );
-        let generation = consumer.open().await?;
-        lock(&self.unsettled)
-            .entry(queue.clone())
-            .or_default()
-            .push(Arc::downgrade(&unsettled));
-        tokio::spawn(consumer.run(generation, closing));
-        Ok(Subscription::new(deliveries, async move {
-            let (done, closed) = oneshot::channel();
-            if close.send(done).is_ok() {
-                // Ends in any case: with the answer, or with the task.
-                let _ = closed.await;
-            }
-        }))
+        self.consume(queue, queue.to_string(), prefetch).await
+    }
+
+    async fn subscribe_parked(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault> {
+        self.consume(queue, queue.parked(), prefetch).await
+    }
+
+    async fn hasten(&self) -> Result<u64, Fault> {
+        hasten::hasten(&self.landscape.link).await
     }
 
     async fn complete(&self, hops: Vec<Hop>) -> Vec<Result<(), Refused>> {

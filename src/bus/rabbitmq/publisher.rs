@@ -354,6 +354,7 @@ fn exchange(job: &Job) -> String {
 fn judge(to: &Destination, verdict: Verdict) -> Result<(), Fault> {
     let place = match to {
         Destination::Channel(channel) => format!("channel `{channel}`"),
+        Destination::Queue { queue, .. } => format!("queue `{queue}`"),
         Destination::Retry { queue, after, .. } => {
             format!("the retries of queue `{queue}` after {}", after.word())
         }

@@ -62,6 +62,7 @@ pub(super) fn rung(rung: Rung) -> String {
 pub(super) fn route(to: &Destination, type_name: Option<&TypeName>, key: Option<&str>) -> (String, String) {
     match to {
         Destination::Channel(channel) => (channel_exchange(channel), routing_key(type_name, key)),
+        Destination::Queue { queue, .. } => (REDELIVER.to_owned(), queue.to_string()),
         // The key outlives the rung's dead-lettering, and names the queue to come back to.
         Destination::Retry { queue, after, .. } => (rung(*after), queue.to_string()),
         Destination::Parked { queue, .. } => (DEAD.to_owned(), queue.to_string()),

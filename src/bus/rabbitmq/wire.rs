@@ -36,6 +36,7 @@ pub(super) fn pack(outgoing: &Outgoing) -> Result<Parcel, Fault> {
     let message = &outgoing.message;
     let (attempt, cause) = match &outgoing.to {
         Destination::Channel(_) => (1, None),
+        Destination::Queue { attempt, cause, .. } => (*attempt, cause.as_ref()),
         Destination::Retry { attempt, cause, .. } | Destination::Parked { attempt, cause, .. } => {
             (*attempt, Some(cause))
         }

@@ -140,3 +140,39 @@ async fn the_log_does_not_grow_without_end() {
     subscription.close().await;
     bus.close().await;
 }
+
+#[tokio::test]
+async fn after_a_drain_the_space_goes_back_to_the_disk() {
+    // given: 50 MB
+    let folder = TempDir::new().unwrap();
+    let bus = opened(&folder).await;
+    for _ in 0..5 {
+        for result in bus
+            .complete((0..1000).map(|number| order(number, 10_000)).collect())
+            .await
+        {
+            result.unwrap();
+        }
+    }
+    let size = || {
+        let of = |name: &str| std::fs::metadata(folder.path().join(name)).map_or(0, |file| file.len());
+        of("bus.db") + of("bus.db-wal")
+    };
+    assert!(size() > 50_000_000);
+    // when
+    let mut subscription = bus.subscribe(&queue(), 1000).await.unwrap();
+    for _ in 0..5 {
+        let received = receive(&mut subscription, 1000).await;
+        settle(&bus, received).await;
+    }
+    // then: nobody tells when; and the bus works meanwhile
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while size() > 6_000_000 {
+        assert!(std::time::Instant::now() < deadline, "{} bytes are kept", size());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    publish(&bus, 100).await;
+    settle(&bus, receive(&mut subscription, 100).await).await;
+    subscription.close().await;
+    bus.close().await;
+}

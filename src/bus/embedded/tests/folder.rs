@@ -38,7 +38,7 @@ async fn a_file_of_a_newer_version_or_another_program_is_refused_and_left_as_it_
     let folder = TempDir::new().unwrap();
     opened(&folder).await.close().await;
     for (pragma, told) in [
-        ("user_version = 7", "its form is 7, this one knows 1"),
+        ("user_version = 7", "its form is 7, this one knows 2"),
         ("application_id = 42", "not one of trunkline's"),
     ] {
         file(&folder).execute_batch(&format!("PRAGMA {pragma}")).unwrap();

@@ -1,6 +1,6 @@
 //! What becomes of a damaged or full file, a killed process, a wrong clock.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use tempfile::TempDir;
 use trunkline_sdk::{Body, Remedy};
@@ -101,7 +101,10 @@ async fn a_full_disk_refuses_for_now_and_loses_nothing() {
         .connection
         .execute_batch("PRAGMA max_page_count = 100")
         .unwrap();
-    let bus = EmbeddedBus::start(folder.path(), lock, store).unwrap();
+    let suspects = store.begin(i64::MAX).unwrap();
+    let disk = Disk::under(folder.path(), Some(0));
+    let place = Place { store, disk, lock };
+    let bus = EmbeddedBus::start(folder.path(), place, Clock::new(), &suspects).unwrap();
     // when
     let mut accepted = 0;
     let fault = loop {
@@ -151,6 +154,156 @@ async fn after_a_crash_only_what_may_have_been_given_out_counts_as_redelivered()
     for (bus, subscription) in [(bus, subscription), (after, again)] {
         subscription.close().await;
         bus.close().await;
+    }
+}
+
+/// Writes until it cannot, in a process whose files may not grow beyond some MiB: to SQLite, a disk that fails.
+#[test]
+fn after_an_error_of_the_disk_the_bus_stops_and_a_restart_finds_what_was_confirmed() {
+    // given
+    let folder = TempDir::new().unwrap();
+    // when
+    let child = Command::new("sh")
+        .args(["-c", r#"trap '' XFSZ; ulimit -f 8192; exec "$@""#, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "--nocapture"])
+        .arg("bus::embedded::tests::harm::in_a_process_with_small_files")
+        .env(FOLDER, folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(child.stdout).unwrap();
+    assert!(child.status.success(), "{said}");
+    let confirmed = said
+        .lines()
+        .find_map(|line| line.split_once("confirmed "))
+        .map(|(_, count)| count.parse::<u64>().unwrap());
+    // then
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let bus = opened(&folder).await;
+        let ready = bus.depth(&queue()).await.unwrap().ready;
+        assert!(confirmed.is_some_and(|confirmed| confirmed > 0 && confirmed <= ready));
+        publish(&bus, 1).await;
+        bus.close().await;
+    });
+}
+
+const FOLDER: &str = "TRUNKLINE_EMBEDDED_FOLDER";
+
+#[tokio::test]
+#[ignore = "runs in a process of its own"]
+async fn in_a_process_with_small_files() {
+    let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
+    let bus = EmbeddedBus::open_above(&folder, Some(0)).unwrap();
+    bus.declare(&landscape()).await.unwrap();
+    let mut confirmed = 0;
+    let fault = loop {
+        match bus.complete(vec![order(confirmed, 100_000)]).await.remove(0) {
+            Ok(()) => confirmed += 1,
+            Err(refused) => break refused.fault,
+        }
+    };
+    assert_eq!(fault.remedy, Remedy::Stop, "{fault}");
+    assert!(fault.what.contains("the disk fails under"), "{fault}");
+    assert!(
+        fault
+            .hint
+            .is_some_and(|hint| hint.contains("check the disk and start again"))
+    );
+    // What could be done is not done either: what a failed write left is not known.
+    let again = bus.complete(vec![order(0, 1)]).await.remove(0);
+    assert_eq!(again.expect_err("it has stopped").fault.remedy, Remedy::Stop);
+    assert!(bus.subscribe(&queue(), 1).await.is_err());
+    bus.close().await;
+    println!("\nconfirmed {confirmed}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_is_refused_or_stops_the_bus_and_is_never_taken_for_a_new_one() {
+    // given
+    let folder = TempDir::new().unwrap();
+    let bus = opened(&folder).await;
+    publish(&bus, 2000).await;
+    bus.close().await;
+    let path = Store::path(folder.path());
+    let whole = fs::read(&path).unwrap();
+    for length in [0, 1, 100, 8192, whole.len() / 2, whole.len() - 8192] {
+        fs::write(&path, &whole[..length]).unwrap();
+        // when
+        let fault = match EmbeddedBus::open(folder.path()) {
+            Err(fault) => fault,
+            Ok(bus) => {
+                let mut subscription = bus.subscribe(&queue(), 100).await.unwrap();
+                let mut batch = Vec::new();
+                while subscription.receive(&mut batch, 100).await {
+                    for refused in bus.complete(settling(&mut batch)).await {
+                        drop(refused);
+                    }
+                }
+                let refused = bus.complete(vec![order(1, 10)]).await.remove(0);
+                bus.close().await;
+                refused.expect_err("it has stopped").fault
+            }
+        };
+        // then
+        assert_eq!(fault.remedy, Remedy::Stop, "{length}: {fault}");
+        assert!(fault.what.contains("bus.db"), "{length}: {fault}");
+        assert!(fault.hint.is_some(), "{length}: {fault}");
+    }
+    // then: so is one that is missing
+    fs::remove_file(&path).unwrap();
+    assert_eq!(refused(&folder).remedy, Remedy::Stop);
+    assert!(!path.exists(), "nothing was made in its place");
+}
+
+fn settling(batch: &mut Vec<Delivery>) -> Vec<Hop> {
+    batch
+        .drain(..)
+        .map(|delivery| Hop::of(delivery, Vec::new()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_is_a_year_wrong_moves_no_delay() {
+    for wrong in [-31_536_000_000, 31_536_000_000] {
+        // given: the process began with it
+        let folder = TempDir::new().unwrap();
+        opened(&folder).await.close().await;
+        let lock = Lock::take(folder.path()).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let suspects = store.begin(i64::MAX).unwrap();
+        let disk = Disk::under(folder.path(), Some(0));
+        let place = Place { store, disk, lock };
+        let bus = EmbeddedBus::start(folder.path(), place, Clock::wrong_by(wrong), &suspects).unwrap();
+        publish(&bus, 2).await;
+        let mut subscription = bus.subscribe(&queue(), 2).await.unwrap();
+        let received = receive(&mut subscription, 2).await;
+        // when
+        let began = std::time::Instant::now();
+        let rungs = [Rung::Second1, Rung::Hour1];
+        let hops = received
+            .into_iter()
+            .zip(rungs)
+            .map(|(delivery, rung)| Hop::retry(delivery, rung, cause()));
+        for result in bus.complete(hops.collect()).await {
+            result.unwrap();
+        }
+        let again = receive(&mut subscription, 1).await;
+        // then
+        assert!((1..10).contains(&began.elapsed().as_secs()));
+        settle(&bus, again).await;
+        subscription.close().await;
+        bus.close().await;
+        // then: nor across a restart with the right one, by more than the longest rung
+        let bus = opened(&folder).await;
+        bus.close().await;
+        let due: i64 = file(&folder)
+            .query_row("SELECT coalesce(min(due), 0) FROM delayed", [], |row| row.get(0))
+            .unwrap();
+        assert!(due <= jiff::Timestamp::now().as_millisecond() + 3_600_001);
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod account;
 mod folder;
+mod full;
 mod harm;
+mod suspects;
 
 use std::time::Duration;
 
