@@ -21,9 +21,6 @@ pub(super) struct Address {
 
 /// A broker that says nothing for twice as long is taken for gone.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// The largest frame, in bytes; a larger body goes in several. The client keeps 32 of them in memory for each
-/// direction of each connection: at the broker's own 128 KiB that alone is 16 MiB.
-const FRAME: u32 = 64 << 10;
 const OPTIONS: [&str; 1] = ["heartbeat"];
 const SHAPE: &str = "write it as `amqp://user:password@host:5672/vhost`, or `amqps://…` for TLS";
 
@@ -91,8 +88,9 @@ impl Address {
         })
     }
 
-    /// Number `attempt` of the nodes, in turn: what lapin connects to, and its name for people.
-    pub(super) fn node(&self, attempt: usize) -> (AMQPUri, String) {
+    /// Number `attempt` of the nodes, in turn: what lapin connects to, with frames of at most `frame_max` bytes, and its
+    /// name for people.
+    pub(super) fn node(&self, attempt: usize, frame_max: u32) -> (AMQPUri, String) {
         let (host, port) = &self.hosts[attempt % self.hosts.len()];
         let uri = AMQPUri {
             scheme: self.scheme.clone(),
@@ -107,7 +105,7 @@ impl Address {
             vhost: self.vhost.clone(),
             query: AMQPQueryString {
                 heartbeat: u16::try_from(self.heartbeat.as_secs()).ok(),
-                frame_max: Some(FRAME),
+                frame_max: Some(frame_max),
                 ..AMQPQueryString::default()
             },
         };
@@ -240,12 +238,12 @@ mod tests {
         let address = Address::parse(url).unwrap();
         // then
         assert_eq!((address.user(), address.vhost()), ("trunk@", "/prod"));
-        let nodes: Vec<_> = (0..4).map(|attempt| address.node(attempt).1).collect();
+        let nodes: Vec<_> = (0..4).map(|attempt| address.node(attempt, 4096).1).collect();
         assert_eq!(
             nodes,
             ["rabbit-1:5671", "rabbit-2:5673", "::1:5674", "rabbit-1:5671"]
         );
-        assert_eq!(address.node(0).0.query.heartbeat, Some(20));
+        assert_eq!(address.node(0, 4096).0.query.heartbeat, Some(20));
     }
 
     #[test]

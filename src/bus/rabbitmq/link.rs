@@ -19,22 +19,31 @@ use crate::names::ProcessName;
 /// How long a node may take to answer before the next one is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The largest frame, in bytes, where others' messages come in: the broker's own. Properties and headers are one
+/// frame, and a broker that may not send it closes the connection.
+pub(super) const ANY_FRAME: u32 = 128 << 10;
+/// The largest frame where only ours go out; a larger body goes in several. The client keeps 32 frames in memory for
+/// each direction of each connection, so this saves 4 MiB.
+pub(super) const OUR_FRAME: u32 = 64 << 10;
+
 /// A way to the broker for one purpose.
 #[derive(Debug)]
 pub(super) struct Link {
     address: Address,
     /// As the broker's console shows it: `trunkline stock publisher`.
     name: String,
+    frame_max: u32,
     attempts: AtomicUsize,
     current: Mutex<Option<Connection>>,
 }
 
 impl Link {
-    /// A link that is not open yet.
-    pub(super) fn new(address: Address, process: &ProcessName, purpose: &str) -> Self {
+    /// A link that is not open yet, for frames of at most `frame_max` bytes.
+    pub(super) fn new(address: Address, process: &ProcessName, purpose: &str, frame_max: u32) -> Self {
         Self {
             address,
             name: format!("trunkline {process} {purpose}"),
+            frame_max,
             attempts: AtomicUsize::new(0),
             current: Mutex::new(None),
         }
@@ -49,7 +58,9 @@ impl Link {
     pub(super) async fn connect(&self) -> Result<Connection, Fault> {
         let mut last = None;
         for _ in 0..self.address.nodes() {
-            let (uri, node) = self.address.node(self.attempts.fetch_add(1, Ordering::Relaxed));
+            let (uri, node) = self
+                .address
+                .node(self.attempts.fetch_add(1, Ordering::Relaxed), self.frame_max);
             let properties = ConnectionProperties::default()
                 .with_connection_name(self.name.as_str().into())
                 .with_client_property("product".into(), "trunkline".into());

@@ -48,7 +48,7 @@ use trunkline_sdk::Fault;
 use self::{
     address::Address,
     consumer::Consumer,
-    link::Link,
+    link::{ANY_FRAME, Link, OUR_FRAME},
     publisher::{Job, Live, Order, Publisher},
     wire::Parcel,
 };
@@ -106,9 +106,9 @@ impl RabbitBus {
         state: Arc<dyn StateStore>,
     ) -> Result<Self, Fault> {
         let address = Address::parse(url)?;
-        let publishing = Arc::new(Link::new(address.clone(), process, "publisher"));
+        let publishing = Arc::new(Link::new(address.clone(), process, "publisher", OUR_FRAME));
         let landscape = Arc::new(Landscape {
-            link: Arc::new(Link::new(address, process, "consumer")),
+            link: Arc::new(Link::new(address, process, "consumer", ANY_FRAME)),
             topology: Mutex::new(None),
         });
         let live = Live::open(&publishing).await?;

@@ -26,7 +26,7 @@ use super::{
     faults::{self, NOT_FOUND},
     inspector::Inspector,
     inventory::{FoundBinding, FoundQueue},
-    link::Link,
+    link::{ANY_FRAME, Link},
     management::segment,
     orphan::{aside, set_aside_for},
     topology::{DEAD, REDELIVER, parked_arguments},
@@ -56,7 +56,7 @@ impl<'i> Mover<'i> {
     pub fn new(inspector: &'i Inspector, process: &ProcessName, tell: fn(&str)) -> Self {
         Self {
             inspector,
-            link: Link::new(inspector.address.clone(), process, "topology"),
+            link: Link::new(inspector.address.clone(), process, "topology", ANY_FRAME),
             tell,
         }
     }

@@ -17,10 +17,11 @@ use crate::{
     message::Content,
 };
 
-/// Properties and headers must fit into one frame (128 KiB): the broker closes the connection over a larger one.
-const MAX_HEADERS: usize = 96 << 10;
+/// Properties and headers must fit into one frame, [`super::link::OUR_FRAME`]: the broker closes the connection over a
+/// larger one.
+const MAX_HEADERS: usize = 48 << 10;
 /// What is taken over of a message's headers, so that our own still fit beside them.
-const MAX_FOREIGN_HEADERS: usize = 64 << 10;
+const MAX_FOREIGN_HEADERS: usize = 32 << 10;
 
 /// A message ready to be published.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ pub(super) fn pack(outgoing: &Outgoing) -> Result<Parcel, Fault> {
     }
     if size > MAX_HEADERS {
         return Err(
-            Fault::dead_letter("the message's attributes are larger than 96 KiB")
+            Fault::dead_letter("the message's attributes are larger than 48 KiB")
                 .hint("put into the body what is long"),
         );
     }
@@ -148,7 +149,7 @@ pub(super) fn unpack(properties: &BasicProperties, body: Vec<u8>) -> (Envelope, 
         body: body.into(),
     };
     let fault = (size > MAX_FOREIGN_HEADERS).then(|| {
-        Fault::dead_letter("the message's headers are larger than 64 KiB; not all of them were kept")
+        Fault::dead_letter("the message's headers are larger than 32 KiB; not all of them were kept")
             .hint("have its publisher put into the body what is long")
     });
     (envelope, fault)
