@@ -6,11 +6,12 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 use trunkline_sdk::Fault;
 
 use super::StateStore;
@@ -18,6 +19,9 @@ use crate::bus::StateKey;
 
 /// How long to wait for another process that is writing.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How long between two attempts to open it.
+const TURN: Duration = Duration::from_millis(10);
 
 /// The store.
 #[derive(Debug)]
@@ -47,13 +51,15 @@ impl SqliteStore {
             )?;
             Ok(connection)
         };
-        let connection = connect().map_err(|error: rusqlite::Error| {
-            Fault::stop(format!(
-                "the store `{}` cannot be opened: {error}",
-                path.display()
-            ))
-            .hint("see that the folder may be written, and that the file is a store of ours")
-        })?;
+        let since = Instant::now();
+        let connection = loop {
+            match connect() {
+                Ok(connection) => break connection,
+                // SQLite does not wait by itself while another process makes the file, or turns it to WAL.
+                Err(error) if is_busy(&error) && since.elapsed() < BUSY => thread::sleep(TURN),
+                Err(error) => return Err(unopened(&path, &error)),
+            }
+        };
         Ok(Self {
             path,
             connection: Mutex::new(connection),
@@ -71,6 +77,20 @@ impl SqliteStore {
             .hint("see that the disk is not full, and that the file may be written")
         })
     }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+fn unopened(path: &Path, error: &rusqlite::Error) -> Fault {
+    let shown = path.display();
+    if is_busy(error) {
+        return Fault::reopen(format!("the store `{shown}` is locked by another process"));
+    }
+    Fault::stop(format!("the store `{shown}` cannot be opened: {error}"))
+        .hint("see that the folder may be written, and that the file is a store of ours")
 }
 
 impl StateStore for SqliteStore {
@@ -101,6 +121,26 @@ impl StateStore for SqliteStore {
 mod tests {
     use super::*;
     use crate::names::{FlowName, SystemName};
+
+    #[test]
+    fn processes_that_start_at_once_share_the_store_they_make() {
+        for _ in 0..20 {
+            // given
+            let folder = tempfile::tempdir().unwrap();
+            let start = std::sync::Barrier::new(8);
+            // when eight open at once what is not there yet
+            let open = || {
+                start.wait();
+                SqliteStore::open(folder.path()).map(drop)
+            };
+            let opened: Vec<_> = thread::scope(|scope| {
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            // then all have it
+            assert!(opened.iter().all(Result::is_ok), "{opened:?}");
+        }
+    }
 
     #[test]
     fn what_was_saved_last_is_there_after_reopening() {

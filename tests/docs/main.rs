@@ -9,6 +9,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use block::{Block, blocks};
@@ -241,8 +242,11 @@ async fn the_example_runs_as_two_processes_on_rabbitmq() {
     let mut ready = 0;
     let mut said = String::new();
     while ready < 2 {
-        let line = talk.next_line().await.expect("stderr can be read");
-        let line = line.unwrap_or_else(|| panic!("it ended, saying\n{said}"));
+        let line = tokio::time::timeout(Duration::from_secs(60), talk.next_line()).await;
+        let line = line.unwrap_or_else(|_| panic!("{ready} of 2 are at work, saying\n{said}"));
+        let line = line
+            .expect("stderr can be read")
+            .unwrap_or_else(|| panic!("it ended, saying\n{said}"));
         ready += usize::from(line.contains("ready: "));
         said.push_str(&line);
         said.push('\n');
