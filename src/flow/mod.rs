@@ -1,6 +1,6 @@
 //! A flow: messages come from a channel or a system, go through steps, and leave for a channel or a system.
 //!
-//! One file per pattern, named as its word in the flow file. [`run`] is the one loop.
+//! One file per pattern, named as its word in the flow file. `run.rs` is the one loop.
 
 mod filter;
 mod processor;
