@@ -10,6 +10,7 @@ mod demo;
 mod run;
 mod say;
 mod topology;
+mod watch;
 
 use std::{
     path::{Path, PathBuf},
@@ -101,7 +102,7 @@ pub fn main() -> ExitCode {
     let work = async {
         match arguments.command {
             Command::Run(command) => command.run().await,
-            Command::Check(command) => command.run(),
+            Command::Check(command) => command.run().await,
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
             Command::Bus(command) => command.run().await,
