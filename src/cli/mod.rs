@@ -9,6 +9,7 @@ mod dead_letters;
 mod demo;
 mod run;
 mod say;
+mod schema;
 mod topology;
 mod watch;
 
@@ -50,6 +51,8 @@ enum Command {
     /// What the landscape needs on its bus: exchanges, queues, users
     #[command(subcommand)]
     Topology(topology::Topology),
+    /// The words of a landscape's files as JSON Schema, for editors
+    Schema(schema::Schema),
     /// What can be connected, and with which options
     Adapters(adapters::Adapters),
 }
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
             Command::DeadLetters(command) => command.run().await,
             Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
+            Command::Schema(command) => command.run(),
             Command::Adapters(command) => command.run(),
         }
     };
