@@ -13,6 +13,7 @@ mod process;
 mod case;
 mod files;
 mod program;
+mod schema;
 mod watch;
 
 use std::{fs, path::Path};
