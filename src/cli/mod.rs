@@ -7,6 +7,7 @@ mod bus;
 mod check;
 mod dead_letters;
 mod demo;
+mod graph;
 mod run;
 mod say;
 mod schema;
@@ -51,6 +52,8 @@ enum Command {
     /// What the landscape needs on its bus: exchanges, queues, users
     #[command(subcommand)]
     Topology(topology::Topology),
+    /// Draw the landscape: systems, channels, flows
+    Graph(graph::Graph),
     /// The words of a landscape's files as JSON Schema, for editors
     Schema(schema::Schema),
     /// What can be connected, and with which options
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
             Command::DeadLetters(command) => command.run().await,
             Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
+            Command::Graph(command) => command.run(),
             Command::Schema(command) => command.run(),
             Command::Adapters(command) => command.run(),
         }

@@ -44,6 +44,11 @@ impl Steps {
         Self(steps.into())
     }
 
+    /// Their words, in order.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|step| step.word())
+    }
+
     /// Whether a message may end within them.
     pub fn may_end(&self) -> bool {
         self.0.iter().any(|step| step.may_end())

@@ -12,6 +12,7 @@ mod process;
 
 mod case;
 mod files;
+mod graph;
 mod program;
 mod schema;
 mod watch;
