@@ -7,9 +7,12 @@ mod bus;
 mod check;
 mod dead_letters;
 mod demo;
+mod graph;
 mod run;
 mod say;
+mod schema;
 mod topology;
+mod watch;
 
 use std::{
     path::{Path, PathBuf},
@@ -49,6 +52,10 @@ enum Command {
     /// What the landscape needs on its bus: exchanges, queues, users
     #[command(subcommand)]
     Topology(topology::Topology),
+    /// Draw the landscape: systems, channels, flows
+    Graph(graph::Graph),
+    /// The words of a landscape's files as JSON Schema, for editors
+    Schema(schema::Schema),
     /// What can be connected, and with which options
     Adapters(adapters::Adapters),
 }
@@ -101,11 +108,13 @@ pub fn main() -> ExitCode {
     let work = async {
         match arguments.command {
             Command::Run(command) => command.run().await,
-            Command::Check(command) => command.run(),
+            Command::Check(command) => command.run().await,
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
             Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
+            Command::Graph(command) => command.run(),
+            Command::Schema(command) => command.run(),
             Command::Adapters(command) => command.run(),
         }
     };

@@ -34,6 +34,10 @@ impl Processor for Filter {
         "filter"
     }
 
+    fn may_end(&self) -> bool {
+        true
+    }
+
     async fn process(&self, message: Message) -> Result<Step, Fault> {
         let keep = reading(&message, |input, facts| self.keep.test(input, facts))?;
         if keep {

@@ -13,6 +13,16 @@ pub trait Processor: Send + Sync {
     /// Its word in the flow file.
     fn word(&self) -> &'static str;
 
+    /// Whether a message may end here, so that nothing goes on.
+    fn may_end(&self) -> bool {
+        false
+    }
+
+    /// Whether what it does with a message depends on those before.
+    fn remembers(&self) -> bool {
+        false
+    }
+
     /// Does the step. A fault ends the message's way here: nothing of it is passed on.
     async fn process(&self, message: Message) -> Result<Step, Fault>;
 }

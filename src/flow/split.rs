@@ -11,7 +11,7 @@ use crate::{
     names::{FlowName, TypeName},
 };
 
-const SPLIT: &[Opt] = &[
+pub(super) const SPLIT: &[Opt] = &[
     Opt {
         name: "each",
         kind: Kind::Text,
@@ -66,6 +66,10 @@ fn compile(settings: &Settings, scope: &mut Scope<'_>) -> Option<Split> {
 impl Processor for Splitter {
     fn word(&self) -> &'static str {
         "split"
+    }
+
+    fn may_end(&self) -> bool {
+        true
     }
 
     async fn process(&self, message: Message) -> Result<Step, Fault> {

@@ -29,7 +29,7 @@ pub use fault::{Fault, Remedy};
 pub use options::{Kind, Need, Opt, Options, nearest, parse_duration, parse_size};
 pub use outlet::{Intake, Outlet, Receipt};
 pub use record::{Body, Context, Delivered, Outcome, Position, Record, Reply};
-pub use settings::{Entry, Place, Problem, Settings, Stretch};
+pub use settings::{Entry, Place, Problem, Reference, Settings, Stretch};
 pub use shape::{Field, Shape};
 pub use value::Value;
 

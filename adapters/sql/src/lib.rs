@@ -52,6 +52,8 @@ impl Adapter for Sql {
     fn check(&self, system: &Settings, endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
         let mut problems = Vec::new();
         let dialect = match system.get("url") {
+            // Which database it is will be known when it is opened.
+            Some(url) if url.reference().is_some() => Dialect::Postgres,
             Some(url) => match Location::read(text(url), system.get("password").map(text)) {
                 Ok(location) => location.dialect(),
                 Err(flaw) => {
