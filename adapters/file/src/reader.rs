@@ -172,6 +172,7 @@ impl Reader {
             next: Mark {
                 records: 1,
                 lines: 0,
+                column: 0,
                 offset: self.file.stamp.size,
             },
             content,
