@@ -6,6 +6,7 @@
 
 pub mod csv;
 mod encoding;
+pub mod fixed;
 mod framed;
 pub mod json;
 pub mod lines;
