@@ -7,9 +7,12 @@
 
 use std::io::{self, BufRead, Seek, SeekFrom};
 
+use trunkline_sdk::Value;
+
 use crate::{
     Encoding, Framed, Malformed, Mark, Unframed,
     encoding::Decoded,
+    json,
     malformed::{BOM, readable_size},
 };
 
@@ -146,6 +149,13 @@ impl<R: BufRead + Seek> Lines<R> {
         self.next = mark;
         Ok(())
     }
+}
+
+/// A tree as a line of JSON, with its end: what [`Lines`] and then [`json::read`](crate::json::read) read.
+pub fn write(value: &Value<'_>) -> String {
+    let mut line = json::write(value);
+    line.push('\n');
+    line
 }
 
 /// The bad record that a line is which is longer than allowed.

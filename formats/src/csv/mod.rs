@@ -1,4 +1,4 @@
-//! CSV (RFC 4180): rows under a header, each an object of texts.
+//! CSV (RFC 4180): rows under a header, each an object of texts, read and written.
 //!
 //! Promises: a row that is not as the header says, is not UTF-8, or is too large is one bad record with its line,
 //! and reading goes on behind it; so does a quote that nothing closes: its line alone is bad. Memory is bounded by
@@ -11,6 +11,7 @@
 //! limit, and keeps no raw row to show; it is the judge in the tests.
 
 mod row;
+mod write;
 
 use std::{
     borrow::Cow,
@@ -21,6 +22,7 @@ use std::{
 use trunkline_sdk::Value;
 
 use self::row::{Row, is_open};
+pub use self::write::{Dialect, Writer};
 use crate::{
     Encoding, Framed, Malformed, Mark, Unframed,
     lines::{Line, Lines},
