@@ -13,6 +13,7 @@ mod process;
 mod case;
 mod files;
 mod program;
+mod readmes;
 
 use std::{fs, path::Path};
 
