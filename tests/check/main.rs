@@ -16,6 +16,7 @@ mod graph;
 mod program;
 mod schema;
 mod watch;
+mod readmes;
 
 use std::{fs, path::Path};
 
