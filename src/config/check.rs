@@ -434,7 +434,7 @@ fn bus(landscape: &Landscape, problems: &mut Vec<Problem>) -> Option<BusAddress>
         return None;
     }
     match rabbitmq::check_address(text) {
-        Ok(()) => Some(BusAddress::RabbitMq(text.clone())),
+        Ok(()) => Some(BusAddress::RabbitMq(rabbitmq::at_home(text, &landscape.home))),
         Err(fault) => {
             let problem = Problem::new(place, fault.what);
             problems.push(match fault.hint {
