@@ -10,6 +10,7 @@ mod flow;
 mod known;
 mod landscape;
 mod plan;
+mod proto;
 mod report;
 mod scalar;
 mod secrets;
