@@ -14,7 +14,7 @@ use std::{
 };
 
 use prost_reflect::{DescriptorPool, FileDescriptor, Kind, MessageDescriptor};
-use prost_types::{FileDescriptorProto, source_code_info::Location};
+use prost_types::FileDescriptorProto;
 use trunkline_sdk::{Place, Problem};
 
 use super::Files;
@@ -46,7 +46,7 @@ pub(super) struct Parsed<'f> {
 impl Parsed<'_> {
     /// Where this stretch of its text stands.
     pub(super) fn place(&self, offset: usize, length: usize) -> Place {
-        place(self.path, self.text, offset, length)
+        stretch(self.path, self.text, offset, length)
     }
 
     /// Where this piece of text stands first.
@@ -99,7 +99,7 @@ pub(super) fn read(files: &Files, model: &DescriptorPool, problems: &mut Vec<Pro
     }
     for file in parsed.values() {
         if let Some(descriptor) = pool.get_file_by_name(file.content.name()) {
-            problems.extend(unfit(&descriptor, file));
+            problems.extend(unfit(&descriptor, files));
         }
     }
     pool
@@ -152,7 +152,7 @@ fn parse(
     if let Some(offset) = too_deep(text) {
         let what = format!("this is nested more than {DEEPEST} deep");
         return Err(vec![
-            Problem::new(&place(path, text, offset, 1), what).hint("nest less"),
+            Problem::new(&stretch(path, text, offset, 1), what).hint("nest less"),
         ]);
     }
     let content = protox_parse::parse(name, text).map_err(|error| refusal::of_syntax(&error, path, text))?;
@@ -176,7 +176,7 @@ fn parse(
         let what = format!("package `{package}` belongs to the embedded model");
         let hint = "choose one of your own: `package acme.v1;`";
         return Err(vec![
-            Problem::new(&place(path, text, at, package.len()), what).hint(hint),
+            Problem::new(&stretch(path, text, at, package.len()), what).hint(hint),
         ]);
     }
     Ok(content)
@@ -200,7 +200,7 @@ fn too_deep(text: &str) -> Option<usize> {
 }
 
 /// What protobuf allows and a channel does not carry.
-fn unfit(descriptor: &FileDescriptor, file: &Parsed<'_>) -> Vec<Problem> {
+fn unfit(descriptor: &FileDescriptor, files: &Files) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut open: Vec<MessageDescriptor> = descriptor.messages().collect();
     while let Some(message) = open.pop() {
@@ -222,7 +222,7 @@ fn unfit(descriptor: &FileDescriptor, file: &Parsed<'_>) -> Vec<Problem> {
                 continue;
             };
             let what = format!("field `{}` {what}", field.full_name());
-            let at = of_path(file, field.path());
+            let at = place(files, descriptor, field.path()).unwrap_or_else(|| super::files::start("proto"));
             problems.push(Problem::new(&at, what).hint(hint));
         }
     }
@@ -230,18 +230,20 @@ fn unfit(descriptor: &FileDescriptor, file: &Parsed<'_>) -> Vec<Problem> {
     problems
 }
 
-/// Where an element stands, by its path in the file's descriptor; as near to it as the parser has told.
-pub(super) fn of_path(file: &Parsed<'_>, path: &[i32]) -> Place {
-    let locations = file
-        .content
-        .source_code_info
-        .as_ref()
-        .map(|info| &info.location[..]);
+/// Where an element stands, by its path in its file's descriptor; as near to it as the parser has told. `None`: its
+/// file is none of the landscape's.
+pub(super) fn place(files: &Files, descriptor: &FileDescriptor, path: &[i32]) -> Option<Place> {
+    let file: Arc<str> = format!("proto/{}", descriptor.name()).into();
+    let text = files.text(&file)?;
+    let info = descriptor.file_descriptor_proto().source_code_info.as_ref()?;
     let near = (1..=path.len()).rev().find_map(|length| {
-        let is_it = |location: &&Location| location.path == path[..length];
-        locations.unwrap_or_default().iter().find(is_it)
+        info.location
+            .iter()
+            .find(|location| location.path == path[..length])
     });
-    let Some(near) = near else { return file.place(0, 1) };
+    let Some(near) = near else {
+        return Some(super::files::start(&file));
+    };
     // Columns of the parser are bytes.
     let number = |at: usize| {
         near.span
@@ -251,20 +253,17 @@ pub(super) fn of_path(file: &Parsed<'_>, path: &[i32]) -> Place {
     };
     let line_start = match number(0) {
         0 => 0,
-        line => file
-            .text
-            .match_indices('\n')
-            .nth(line - 1)
-            .map_or(0, |(at, _)| at + 1),
+        line => text.match_indices('\n').nth(line - 1).map_or(0, |(at, _)| at + 1),
     };
     let length = match near.span.len() {
         3 => number(2).saturating_sub(number(1)),
-        _ => file.text.len(),
+        _ => text.len(),
     };
-    file.place(line_start + number(1), length)
+    Some(stretch(&file, text, line_start + number(1), length))
 }
 
-fn place(path: &Arc<str>, text: &str, offset: usize, length: usize) -> Place {
+/// Where a stretch of a file stands; of one that goes over several lines, its first.
+fn stretch(path: &Arc<str>, text: &str, offset: usize, length: usize) -> Place {
     let mut at = offset.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

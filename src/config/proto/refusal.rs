@@ -7,7 +7,7 @@ use prost_reflect::{DescriptorError, DescriptorPool};
 use protox_parse::ParseError;
 use trunkline_sdk::{Problem, nearest};
 
-use super::{Parsed, TOLD, place};
+use super::{Parsed, TOLD, stretch};
 
 /// Looking for the place of each of many problems takes the whole text each time.
 const SEARCHED: usize = 50_000_000;
@@ -20,7 +20,7 @@ pub(super) fn of_syntax(error: &ParseError, path: &Arc<str>, text: &str) -> Vec<
     all(error)
         .map(|diagnostic| {
             let (offset, length) = span(diagnostic).unwrap_or((end, 1));
-            let problem = Problem::new(&place(path, text, offset, length), said(diagnostic));
+            let problem = Problem::new(&stretch(path, text, offset, length), said(diagnostic));
             problem.hint(help(diagnostic).unwrap_or_else(|| {
                 "see the language's guide: protobuf.dev/programming-guides/proto3".to_owned()
             }))
