@@ -10,6 +10,7 @@
 #[path = "../support/process.rs"]
 mod process;
 
+mod against;
 mod case;
 mod files;
 mod graph;
