@@ -28,6 +28,7 @@ mod operators;
 mod parts;
 mod plan;
 mod predicate;
+mod schema;
 mod source;
 mod split;
 mod syntax;
@@ -37,6 +38,7 @@ mod types;
 mod value;
 
 pub use predicate::Predicate;
+pub use schema::{RecordField, RecordKind, RecordObject, RecordSchema, RecordType};
 pub use source::Source;
 pub use split::Split;
 pub use tables::{Table, Tables};
@@ -69,6 +71,8 @@ pub enum This {
     Message(MessageDescriptor),
     /// A native record without a schema: its fields show when it runs.
     Record,
+    /// A native record whose source declares its structure: its fields are checked.
+    Declared(RecordSchema),
 }
 
 /// One thing to run over; of the kind that [`This`] said.
