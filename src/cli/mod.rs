@@ -7,6 +7,8 @@ mod bus;
 mod check;
 mod dead_letters;
 mod demo;
+mod map;
+mod opened;
 mod run;
 mod say;
 mod topology;
@@ -38,6 +40,8 @@ enum Command {
     Run(run::Run),
     /// Tell everything that is wrong in a landscape, before it runs
     Check(check::Check),
+    /// Run one mapping on records from stdin
+    Map(map::Map),
     /// Run the example shop with 200 orders, some of them broken
     Demo(demo::Demo),
     /// The messages that wait for a person
@@ -102,6 +106,7 @@ pub fn main() -> ExitCode {
         match arguments.command {
             Command::Run(command) => command.run().await,
             Command::Check(command) => command.run(),
+            Command::Map(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
             Command::Bus(command) => command.run().await,

@@ -19,6 +19,7 @@
 
 mod check;
 mod evaluate;
+mod explain;
 mod failure;
 mod faults;
 mod field;
@@ -37,6 +38,7 @@ mod translate;
 mod types;
 mod value;
 
+pub use explain::{Explanation, Origin, Reason, explain};
 pub use predicate::Predicate;
 pub use schema::{RecordField, RecordKind, RecordObject, RecordSchema, RecordType};
 pub use source::Source;
@@ -124,6 +126,7 @@ pub(crate) fn check_syntax(source: &Source) -> Vec<Problem> {
 #[derive(Debug)]
 pub struct Mapping {
     source: Source,
+    this: This,
     whole: Span,
     node: Node,
     slots: usize,
@@ -172,12 +175,23 @@ impl Mapping {
         let (node, slots) = (typed.node, checker.slots());
         checker.finish(Self {
             source: source.clone(),
+            this: environment.this.clone(),
             whole: expr.span,
             node,
             slots,
             produces,
             form,
         })
+    }
+
+    /// Its text.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What it takes.
+    pub fn takes(&self) -> &This {
+        &self.this
     }
 
     /// What it gives.

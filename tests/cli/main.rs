@@ -5,6 +5,7 @@ mod support;
 
 mod demo;
 mod drain;
+mod map;
 mod pipes;
 mod scene;
 mod secrets;
