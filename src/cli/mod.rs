@@ -11,6 +11,7 @@ mod map;
 mod opened;
 mod run;
 mod say;
+mod test;
 mod topology;
 
 use std::{
@@ -40,6 +41,8 @@ enum Command {
     Run(run::Run),
     /// Tell everything that is wrong in a landscape, before it runs
     Check(check::Check),
+    /// Run the tests of a landscape
+    Test(test::Test),
     /// Run one mapping on records from stdin
     Map(map::Map),
     /// Run the example shop with 200 orders, some of them broken
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         match arguments.command {
             Command::Run(command) => command.run().await,
             Command::Check(command) => command.run(),
+            Command::Test(command) => command.run().await,
             Command::Map(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,

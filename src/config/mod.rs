@@ -14,6 +14,7 @@ mod report;
 mod scalar;
 mod secrets;
 mod tables;
+mod tests;
 mod variables;
 mod yaml;
 
@@ -25,4 +26,5 @@ pub(crate) use known::Known;
 pub use landscape::{ChannelEntry, Landscape, SystemEntry};
 pub use plan::{BusAddress, Feed, FlowPlan, Plan, SystemPlan, Target};
 pub use report::report;
+pub use tests::{Arrival, Arrivals, Expected, FaultWanted, Test, tests};
 pub use variables::Variables;

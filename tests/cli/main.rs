@@ -11,4 +11,5 @@ mod scene;
 mod secrets;
 mod start;
 mod stop;
+mod test;
 mod words;

@@ -18,6 +18,7 @@ Usage: trunkline <COMMAND>
 Commands:
   run           Run a landscape, or one process of it
   check         Tell everything that is wrong in a landscape, before it runs
+  test          Run the tests of a landscape
   map           Run one mapping on records from stdin
   demo          Run the example shop with 200 orders, some of them broken
   dead-letters  The messages that wait for a person
