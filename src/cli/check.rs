@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Failure, Place, count, say, tell_problems};
+use super::{Failure, Place, count, say, tell_problems, watch};
 use crate::config::{self, Landscape, Variables};
 
 #[derive(clap::Args)]
@@ -12,11 +12,21 @@ pub(super) struct Check {
     /// One JSON array on stdout, for editors and scripts
     #[arg(long)]
     json: bool,
+    /// Check again whenever a file is saved, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
 }
 
 impl Check {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let home = self.place.landscape;
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        if self.watch {
+            return watch::repeat(&self.place.landscape, async || self.check()).await;
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let home = &self.place.landscape;
         let environment = |name: &str| std::env::var(name).ok();
         let landscape = Landscape::read(home.clone(), &Variables::new(&environment))?;
         let checked = config::check(&landscape, trunkline_proto::descriptor_pool());

@@ -1,10 +1,15 @@
 //! What can be known from the files, before anything runs. Pure: no network, no clock, no other file.
 
+mod clear;
+mod cycles;
+mod doubt;
 mod flow;
+mod memory;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    sync::Arc,
 };
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
@@ -21,6 +26,7 @@ use crate::{
     adapters,
     bus::{Channel, Topology, rabbitmq},
     flow::{Carries, Scope},
+    mapping::{self, Source},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
 };
 
@@ -57,8 +63,18 @@ pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<P
             .flow(),
         );
     }
+    // A mapping that no flow uses yet is read all the same; what it makes of what, its flow will tell.
+    for (name, text) in landscape.files.in_folder("maps") {
+        problems.extend(mapping::check_syntax(&Source::file(
+            Arc::clone(name),
+            Arc::clone(text),
+        )));
+    }
     check_endpoints(&systems, &uses, &mut problems);
     check_channels(landscape, &uses, &mut problems);
+    cycles::check(landscape, &flows, &mut problems);
+    memory::check(landscape, &flows, &mut problems);
+    clear::check(landscape, &mut problems);
     let processes = processes(landscape, &mut problems);
     let mut bus = bus(landscape, &mut problems);
     if bus.is_none() && landscape.findings.is_lenient {

@@ -198,9 +198,20 @@ pub enum Target {
         settings: Settings,
         /// The type of the canonical messages that arrive there; `None`: native records.
         arrives: Option<MessageDescriptor>,
+        /// What becomes of a message of which the system did not say whether it took it.
+        in_doubt: InDoubt,
     },
     /// Where the last step, a `route`, sends each.
     Routed,
+}
+
+/// What becomes of a message of which a system did not say whether it took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InDoubt {
+    /// It is written again.
+    Repeat,
+    /// It is parked for a person.
+    Park,
 }
 
 impl Target {

@@ -38,6 +38,10 @@ impl Processor for Filter {
         vec![Expression::Decides(&self.keep)]
     }
 
+    fn may_end(&self) -> bool {
+        true
+    }
+
     async fn process(&self, message: Message) -> Result<Step, Fault> {
         let keep = reading(&message, |input, facts| self.keep.test(input, facts))?;
         if keep {

@@ -20,6 +20,16 @@ pub trait Processor: Send + Sync {
     /// The expressions it asks of each message, in their order: for those who look at a flow without running it.
     fn expressions(&self) -> Vec<Expression<'_>>;
 
+    /// Whether a message may end here, so that nothing goes on.
+    fn may_end(&self) -> bool {
+        false
+    }
+
+    /// Whether what it does with a message depends on those before.
+    fn remembers(&self) -> bool {
+        false
+    }
+
     /// Does the step. A fault ends the message's way here: nothing of it is passed on.
     async fn process(&self, message: Message) -> Result<Step, Fault>;
 }

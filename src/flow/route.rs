@@ -6,7 +6,7 @@ use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Settings};
 use super::{Expression, Processor, Scope, Step, reading::reading};
 use crate::{mapping::Predicate, message::Message, names::ChannelName};
 
-const CASE: &[Opt] = &[
+pub(super) const CASE: &[Opt] = &[
     Opt {
         name: "when",
         kind: Kind::Text,

@@ -11,7 +11,7 @@ use crate::{
     names::{FlowName, TypeName},
 };
 
-const SPLIT: &[Opt] = &[
+pub(super) const SPLIT: &[Opt] = &[
     Opt {
         name: "each",
         kind: Kind::Text,
@@ -70,6 +70,10 @@ impl Processor for Splitter {
 
     fn expressions(&self) -> Vec<Expression<'_>> {
         vec![Expression::Splits(&self.split)]
+    }
+
+    fn may_end(&self) -> bool {
+        true
     }
 
     async fn process(&self, message: Message) -> Result<Step, Fault> {

@@ -54,6 +54,24 @@ impl Steps {
         })
     }
 
+    /// Their words, in order.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|step| step.word())
+    }
+
+    /// Whether a message may end within them.
+    pub fn may_end(&self) -> bool {
+        self.0.iter().any(|step| step.may_end())
+    }
+
+    /// The word of the first step that remembers.
+    pub fn remembers(&self) -> Option<&'static str> {
+        self.0
+            .iter()
+            .find(|step| step.remembers())
+            .map(|step| step.word())
+    }
+
     /// Takes a message through all steps. Of a message that was split all parts come out, or none: a part that
     /// fails fails the whole.
     pub async fn apply(&self, message: Message) -> Result<Verdict, Failed> {

@@ -24,6 +24,7 @@ mod failure;
 mod faults;
 mod field;
 pub mod functions;
+mod lineage;
 mod native;
 mod operators;
 mod parts;
@@ -39,6 +40,7 @@ mod types;
 mod value;
 
 pub use explain::{Explanation, Origin, Reason, explain};
+pub use lineage::{How, Leaf, Made, Part, Read};
 pub use predicate::Predicate;
 pub use schema::{RecordField, RecordKind, RecordObject, RecordSchema, RecordType};
 pub use source::Source;

@@ -83,6 +83,19 @@ pub struct Stretch {
     pub column: u32,
 }
 
+/// Where a [`Kind::Secret`] or [`Kind::Url`] is read from when its system is opened. What `open`, `source` and `sink`
+/// get has been read; `check` sees the reference.
+///
+/// [`Kind::Secret`]: crate::Kind::Secret
+/// [`Kind::Url`]: crate::Kind::Url
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference<'a> {
+    /// `env:NAME`: the variable of this name.
+    Variable(&'a str),
+    /// `file:path`: the file at this path, relative to the landscape's folder.
+    File(&'a str),
+}
+
 /// A key with its value.
 #[derive(Clone)]
 pub struct Entry {
@@ -210,6 +223,16 @@ impl Settings {
                 ..
             }
         )
+    }
+
+    /// Where the value is read from, if it stands elsewhere. What a variable supplied is the value itself.
+    pub fn reference(&self) -> Option<Reference<'_>> {
+        let text = self.text().filter(|_| !self.is_from_variable())?;
+        match text.split_once(':')? {
+            ("env", name) => Some(Reference::Variable(name)),
+            ("file", path) => Some(Reference::File(path)),
+            _ => None,
+        }
     }
 
     /// The items of a list.

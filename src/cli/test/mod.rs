@@ -11,7 +11,7 @@ use std::time::Instant;
 use trunkline_sdk::Fault;
 
 use self::compare::{Difference, differences};
-use super::{Failure, Place, opened::Opened, say};
+use super::{Failure, Place, opened::Opened, say, watch};
 use crate::config::{self, Test as Case};
 
 #[derive(clap::Args)]
@@ -21,6 +21,9 @@ pub(super) struct Test {
     /// One JSON array on stdout
     #[arg(long)]
     json: bool,
+    /// Test again whenever a file is saved, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
 }
 
 /// A test and how it ended.
@@ -32,6 +35,13 @@ struct Ended<'t> {
 
 impl Test {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        if self.watch {
+            return watch::repeat(&self.place.landscape, async || self.test().await).await;
+        }
+        self.test().await
+    }
+
+    async fn test(&self) -> Result<(), Failure> {
         let started = Instant::now();
         let Opened {
             landscape,
