@@ -15,9 +15,9 @@ mod case;
 mod files;
 mod graph;
 mod program;
+mod readmes;
 mod schema;
 mod watch;
-mod readmes;
 
 use std::{fs, path::Path};
 
