@@ -11,7 +11,8 @@ use trunkline_sdk::Value;
 use super::{
     Facts, Input,
     failure::{Budget, Failure},
-    functions::{self, Amount, encode_money},
+    functions::{self, Amount, Number, encode_money},
+    kind::Kind,
     operators::{arithmetic, compare, negate, order},
     parts::{contains, element, items, keyed, optional_member},
     plan::{Evaluated, Key, Loop, LoopKind, Node},
@@ -29,10 +30,11 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(input: Input<'a>, facts: &'a dyn Facts, slots: usize) -> Self {
+    /// `kind`: the type of the message that comes in.
+    pub(crate) fn new(input: Input<'a>, kind: Option<&'a Kind>, facts: &'a dyn Facts, slots: usize) -> Self {
         Self {
             input: match input {
-                Input::Message(bytes) => Val::Message(Blob::Borrowed(bytes)),
+                Input::Message(bytes) => Val::Message(Blob::Borrowed(bytes), kind),
                 Input::Record(value) => Val::record(value),
             },
             facts,
@@ -87,7 +89,7 @@ impl<'a> Run<'a> {
 
     #[inline(never)]
     fn call(&mut self, node: &'a Node) -> Evaluated<'a> {
-        let Node::Call { run, args, at } = node else {
+        let Node::Call { run, args, kind, at } = node else {
             return Ok(Val::Null);
         };
         // Functions take at most three arguments.
@@ -96,7 +98,11 @@ impl<'a> Run<'a> {
             *value = self.evaluate(arg)?;
         }
         let count = args.len().min(3);
-        run(&mut values[..count], &mut self.budget).map_err(|failure| failure.at(*at))
+        match run(&mut values[..count], &mut self.budget) {
+            Ok(Val::Message(message, _)) => Ok(Val::Message(message, kind.as_deref())),
+            Ok(value) => Ok(value),
+            Err(failure) => Err(failure.at(*at)),
+        }
     }
 
     /// The steps that are not on the way of every message; apart, so that the frame above stays small.
@@ -112,14 +118,14 @@ impl<'a> Run<'a> {
             },
             Node::HasAttribute(name) => Ok(Val::Bool(self.facts.get(name).is_some())),
             Node::HasField(of, field) => match self.evaluate(of)? {
-                Val::Message(message) => {
+                Val::Message(message, _) => {
                     self.budget.bytes(message.as_slice().len())?;
                     Ok(Val::Bool(field.is_set(&message)?))
                 }
                 _ => Ok(Val::Bool(false)),
             },
             Node::OptionalField(of, field) => match self.evaluate(of)? {
-                Val::Message(message) => {
+                Val::Message(message, _) => {
                     self.budget.bytes(message.as_slice().len())?;
                     if field.is_set(&message)? {
                         Ok(field.read(&message)?)
@@ -150,7 +156,8 @@ impl<'a> Run<'a> {
                 }
                 let index = self.evaluate(index)?;
                 match element(&of, &index, &mut self.budget).map_err(|failure| failure.at(*at))? {
-                    Some(Val::Null) if *optional => Ok(Val::Absent),
+                    // In a record null is nothing there; in a map of the expression it is a value.
+                    Some(Val::Null) if *optional && matches!(of, Val::Record(_)) => Ok(Val::Absent),
                     Some(value) => Ok(value),
                     None if *optional => Ok(Val::Absent),
                     None => Err(Failure::new(format!(
@@ -173,25 +180,6 @@ impl<'a> Run<'a> {
                 let one = self.evaluate(&sides[0])?;
                 let two = self.evaluate(&sides[1])?;
                 arithmetic(*op, one, two, &mut self.budget).map_err(|failure| failure.at(*at))
-            }
-            Node::SameMessage {
-                kind,
-                sides,
-                equal,
-                at,
-            } => {
-                let one = self.evaluate(&sides[0])?;
-                let two = self.evaluate(&sides[1])?;
-                let (Val::Message(one), Val::Message(two)) = (one, two) else {
-                    return Ok(Val::Bool(!equal));
-                };
-                self.budget
-                    .bytes(8 * (one.as_slice().len() + two.as_slice().len()))?;
-                let decode = |blob: &Blob<'_>| {
-                    prost_reflect::DynamicMessage::decode(kind.clone(), blob.as_slice())
-                        .map_err(|_| Failure::new("a message cannot be decoded").at(*at))
-                };
-                Ok(Val::Bool((decode(&one)? == decode(&two)?) == *equal))
             }
             Node::In(sides, at) => {
                 let item = self.evaluate(&sides[0])?;
@@ -255,6 +243,13 @@ impl<'a> Run<'a> {
                     .at(*at)),
                 value => Ok(value),
             },
+            Node::TypeOf(of, known) => {
+                let value = self.evaluate(of)?;
+                Ok(Val::Type(Text::Borrowed(match known {
+                    Some(known) => known,
+                    None => type_of(&value),
+                })))
+            }
             Node::Word(kind, of) => Ok(match self.evaluate(of)? {
                 Val::Int(number) => Val::text(
                     i32::try_from(number)
@@ -264,11 +259,16 @@ impl<'a> Run<'a> {
                 ),
                 other => other,
             }),
-            Node::Money { amount, currency, at } => {
+            Node::Money {
+                amount,
+                currency,
+                kind,
+                at,
+            } => {
                 let mut bytes = Vec::with_capacity(24);
                 self.put_money(amount, currency, &mut bytes)
                     .map_err(|failure| failure.at(*at))?;
-                Ok(Val::Message(Blob::Shared(bytes.into())))
+                Ok(Val::Message(Blob::Shared(bytes.into()), Some(kind)))
             }
             Node::Message(literal) => {
                 let mut bytes = Vec::new();
@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
                 self.put_message(literal, &mut bytes, &mut faults);
                 match faults.first() {
                     Some(failure) => Err(failure),
-                    None => Ok(Val::Message(Blob::Shared(bytes.into()))),
+                    None => Ok(literal.kind.open(&Blob::Shared(bytes.into()))?),
                 }
             }
             Node::List(list) => {
@@ -456,6 +456,7 @@ fn constant<'a>(value: &'a Val<'static>) -> Val<'a> {
         Val::Text(text) => Val::Text(Text::Borrowed(text.as_str())),
         Val::Bytes(bytes) => Val::Bytes(Blob::Borrowed(bytes.as_slice())),
         Val::List(list) => Val::Items(list),
+        Val::Type(name) => Val::Type(Text::Borrowed(name.as_str())),
         other => other.clone(),
     }
 }
@@ -463,12 +464,37 @@ fn constant<'a>(value: &'a Val<'static>) -> Val<'a> {
 #[inline]
 fn read<'a>(of: &Val<'a>, field: &'a super::field::Field, budget: &mut Budget) -> Evaluated<'a> {
     match of {
-        Val::Message(message) => {
+        Val::Message(message, _) => {
             budget.bytes(message.as_slice().len())?;
             Ok(field.read(message)?)
         }
         Val::Absent => Ok(Val::Absent),
         other => Err(functions::unfit("message", other)),
+    }
+}
+
+/// The name of a value's type.
+fn type_of<'a>(value: &Val<'a>) -> &'a str {
+    match value {
+        Val::Null => "null_type",
+        Val::Absent => "optional_type",
+        Val::Bool(_) => "bool",
+        Val::Int(_) => "int",
+        Val::Uint(_) => "uint",
+        Val::Double(_) => "double",
+        Val::Number(_) => match Number::of(value) {
+            Some(Number::Int(_)) => "int",
+            Some(Number::Uint(_)) => "uint",
+            _ => "double",
+        },
+        Val::Text(_) => "string",
+        Val::Bytes(_) => "bytes",
+        Val::Timestamp(_) => "google.protobuf.Timestamp",
+        Val::Duration(_) => "google.protobuf.Duration",
+        Val::Message(_, kind) => kind.map_or("message", |kind| kind.descriptor.full_name()),
+        Val::Type(_) => "type",
+        Val::Record(Value::List(_)) | Val::Repeated(..) | Val::List(_) | Val::Items(_) => "list",
+        Val::Record(_) | Val::Entries(..) | Val::Map(_) => "map",
     }
 }
 

@@ -18,16 +18,21 @@
 //! Everything compiled is `Send + Sync` and is run through `&self`.
 
 mod check;
+#[cfg(test)]
+mod conformance;
 mod evaluate;
 mod failure;
 mod faults;
 mod field;
 pub mod functions;
+mod json;
+mod kind;
 mod native;
 mod operators;
 mod parts;
 mod plan;
 mod predicate;
+mod scalar;
 mod schema;
 mod source;
 mod split;
@@ -49,6 +54,7 @@ use trunkline_sdk::{Fault, Field, Problem, Shape, Value};
 use check::Checker;
 use evaluate::Run;
 use faults::Faults;
+use kind::Kind;
 use plan::{Form, Node};
 use source::Span;
 use types::Type;
@@ -73,6 +79,16 @@ pub enum This {
     Record,
     /// A native record whose source declares its structure: its fields are checked.
     Declared(RecordSchema),
+}
+
+impl This {
+    /// The type of the message, for what is read of it without being known before.
+    fn kind(&self) -> Option<Box<Kind>> {
+        match self {
+            Self::Message(message) => Some(Box::new(Kind::new(message))),
+            Self::Record | Self::Declared(_) => None,
+        }
+    }
 }
 
 /// One thing to run over; of the kind that [`This`] said.
@@ -125,6 +141,7 @@ pub(crate) fn check_syntax(source: &Source) -> Vec<Problem> {
 pub struct Mapping {
     source: Source,
     whole: Span,
+    this: Option<Box<Kind>>,
     node: Node,
     slots: usize,
     produces: Produces,
@@ -173,6 +190,7 @@ impl Mapping {
         checker.finish(Self {
             source: source.clone(),
             whole: expr.span,
+            this: environment.this.kind(),
             node,
             slots,
             produces,
@@ -190,7 +208,7 @@ impl Mapping {
     /// Faults: [`trunkline_sdk::Remedy::DeadLetter`], with every field that failed by its path and place, and without
     /// any value of the record.
     pub fn run(&self, input: Input<'_>, facts: &dyn Facts) -> Result<Translated, Fault> {
-        let mut run = Run::new(input, facts, self.slots);
+        let mut run = Run::new(input, self.this.as_deref(), facts, self.slots);
         let mut faults = Faults::default();
         let translated = match self.produces {
             Produces::Message(_) => {

@@ -2,11 +2,13 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
+use prost_reflect::DynamicMessage;
 use trunkline_sdk::Value;
 
 use super::{
     failure::{Budget, Failure},
     functions::{Number, compare_numbers, digits_to_integer},
+    kind::Kind,
     parts::{entries, items},
     plan::Evaluated,
     syntax::BinaryOp,
@@ -49,8 +51,15 @@ pub(crate) fn equal<'a>(one: &Val<'a>, two: &Val<'a>, budget: &mut Budget) -> Re
         (Val::Bytes(one), Val::Bytes(two)) => one.as_slice() == two.as_slice(),
         (Val::Timestamp(one), Val::Timestamp(two)) => one == two,
         (Val::Duration(one), Val::Duration(two)) => one == two,
-        // Bytes that are the same are the same message; checked comparisons of messages have their own step.
-        (Val::Message(one), Val::Message(two)) => one.as_slice() == two.as_slice(),
+        (Val::Type(one), Val::Type(two)) => one.as_str() == two.as_str(),
+        (Val::Message(one, kind), Val::Message(two, other)) => match (kind, other) {
+            (Some(kind), Some(other)) if kind.descriptor == other.descriptor => {
+                budget.bytes(8 * (one.as_slice().len() + two.as_slice().len()))?;
+                same_message(kind, one.as_slice(), two.as_slice())?
+            }
+            (Some(_), Some(_)) => false,
+            _ => one.as_slice() == two.as_slice(),
+        },
         (Val::Number(one), Val::Number(two)) if one == two => true,
         (Val::Number(one), Val::Number(two)) => match (digits_to_integer(one), digits_to_integer(two)) {
             (Some((one, false)), Some((two, false))) => one == two,
@@ -91,6 +100,15 @@ pub(crate) fn equal<'a>(one: &Val<'a>, two: &Val<'a>, budget: &mut Budget) -> Re
         }
         _ => false,
     })
+}
+
+/// Equality of messages: field by field, whatever the order on the wire.
+fn same_message(kind: &Kind, one: &[u8], two: &[u8]) -> Result<bool, Box<Failure>> {
+    let decode = |bytes: &[u8]| {
+        DynamicMessage::decode(kind.descriptor.clone(), bytes)
+            .map_err(|_| Failure::new("a message cannot be decoded"))
+    };
+    Ok(decode(one)? == decode(two)?)
 }
 
 fn equal_numbers(one: &Val<'_>, two: &Val<'_>) -> bool {

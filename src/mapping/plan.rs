@@ -3,11 +3,12 @@
 
 use std::sync::{Arc, atomic::AtomicUsize};
 
-use prost_reflect::{EnumDescriptor, MessageDescriptor};
+use prost_reflect::EnumDescriptor;
 use regex::Regex;
 
 use super::{
-    failure::Failure, field::Field, functions::Implementation, source::Span, syntax::BinaryOp, value::Val,
+    failure::Failure, field::Field, functions::Implementation, kind::Kind, source::Span, syntax::BinaryOp,
+    value::Val,
 };
 use crate::canonical::Tree;
 
@@ -45,17 +46,13 @@ pub(crate) enum Node {
     Or(Vec<Node>, Span),
     Choose(Box<[Node; 3]>, Span),
     Compare(BinaryOp, Box<[Node; 2]>, Span),
-    SameMessage {
-        kind: MessageDescriptor,
-        sides: Box<[Node; 2]>,
-        equal: bool,
-        at: Span,
-    },
     Arithmetic(BinaryOp, Box<[Node; 2]>, Span),
     In(Box<[Node; 2]>, Span),
     Call {
         run: Implementation,
         args: Vec<Node>,
+        /// The type of the message that it gives.
+        kind: Option<Box<Kind>>,
         at: Span,
     },
     Matches(Box<Node>, Box<Regex>, Span),
@@ -71,11 +68,14 @@ pub(crate) enum Node {
     HasValue(Box<Node>),
     /// `.value()` of an optional.
     Unwrap(Box<Node>, Span),
+    /// The type of a value; known where it is an optional.
+    TypeOf(Box<Node>, Option<&'static str>),
     /// The word of an enum's number.
     Word(EnumDescriptor, Box<Node>),
     Money {
         amount: Box<Node>,
         currency: Box<Node>,
+        kind: Box<Kind>,
         at: Span,
     },
     Message(Arc<Literal>),
@@ -129,6 +129,7 @@ pub(crate) struct Loop {
 /// A message literal.
 #[derive(Debug)]
 pub(crate) struct Literal {
+    pub(crate) kind: Kind,
     /// In the order of their numbers, as the other encoders write.
     pub(crate) setters: Vec<Setter>,
 }

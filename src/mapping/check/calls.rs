@@ -11,6 +11,7 @@ use crate::{
     mapping::{
         failure::{Budget, Failure},
         functions::{self, Amount, Function, Gives, encode_money},
+        kind::Kind,
         plan::{Lookup, Node},
         source::Span,
         syntax::{Expr, ExprKind, Literal},
@@ -18,6 +19,9 @@ use crate::{
         value::{Text, Val},
     },
 };
+
+/// What stands before a dot and is no value: `math.abs(x)`.
+const GROUPS: [&str; 7] = ["base64", "cel", "math", "optional", "proto", "regex", "strings"];
 
 /// How large a compiled pattern may be, in bytes.
 const PATTERN_LIMIT: usize = 1 << 20;
@@ -34,18 +38,20 @@ impl Checker<'_> {
         // `math.abs(x)` is a function of a group, not of a variable `math`.
         if let Some(target) = target
             && let ExprKind::Ident(group) = &target.kind
-            && matches!(group.as_str(), "math" | "cel" | "optional")
+            && GROUPS.contains(&group.as_str())
             && !self.locals.iter().any(|local| local.name == *group)
         {
             let full = format!("{group}.{name}");
             return match full.as_str() {
                 "cel.bind" => self.bind(expr, args, expected),
+                "proto.hasExt" | "proto.getExt" => self.extension_call(expr, name, args),
                 "optional.of" | "optional.none" => self.optional(expr, &full, args, expected),
                 _ => self.function(expr, None, &full, args),
             };
         }
         match (target, name) {
             (None, "has") => self.has(expr, args),
+            (None, "dyn" | "type") => self.about_type(expr, name, args),
             (None, "lookup") => self.lookup(expr, args, expected),
             (None, "money") => self.money(expr, args),
             (Some(target), "matches") => self.matches(expr, target, args),
@@ -60,6 +66,27 @@ impl Checker<'_> {
             }
             (None, _) => self.function(expr, None, name, args),
         }
+    }
+
+    /// `dyn(x)`: the value, of which nothing is known any more. `type(x)`: its type.
+    fn about_type(&mut self, expr: &Expr, name: &str, args: &[Expr]) -> Typed {
+        let [arg] = args else {
+            self.refuse(expr.mark, format!("`{name}` takes one argument"), None);
+            return Typed::error();
+        };
+        let typed = self.check(arg, None);
+        if typed.ty == Type::Error {
+            return Typed::error();
+        }
+        if name == "dyn" {
+            return Typed::new(typed.node, Type::Any);
+        }
+        let known = match &typed.ty {
+            Type::Optional(_) => Some("optional_type"),
+            _ => None,
+        };
+        let node = Node::TypeOf(typed.node.boxed(), known);
+        Typed::new(node, Type::Type)
     }
 
     fn function(&mut self, expr: &Expr, target: Option<&Expr>, name: &str, args: &[Expr]) -> Typed {
@@ -129,9 +156,23 @@ impl Checker<'_> {
                 _ => None,
             })
             .collect();
+        // A message takes its type along, which a constant has no room for.
+        let kind = match &ty {
+            Type::Message(message) => Some(Box::new(Kind::new(message))),
+            _ => None,
+        };
         if let Some(mut values) = known {
             return match (function.run)(&mut values, &mut Budget::new()) {
-                Ok(value) => Typed::new(Node::Const(value), ty),
+                Ok(value) if kind.is_none() => Typed::new(Node::Const(value), ty),
+                Ok(_) => Typed::new(
+                    Node::Call {
+                        run: function.run,
+                        args: nodes,
+                        kind,
+                        at,
+                    },
+                    ty,
+                ),
                 Err(failure) => {
                     self.refuse_failure(&failure, at);
                     Typed::error()
@@ -141,6 +182,7 @@ impl Checker<'_> {
         let node = Node::Call {
             run: function.run,
             args: nodes,
+            kind,
             at,
         };
         Typed::new(node, ty)
@@ -246,7 +288,7 @@ impl Checker<'_> {
 
     fn matches(&mut self, expr: &Expr, target: &Expr, args: &[Expr]) -> Typed {
         let of = self.check(target, None);
-        if !matches!(of.ty, Type::Text | Type::Dyn | Type::Error) {
+        if !matches!(of.ty, Type::Text | Type::Dyn | Type::Any | Type::Error) {
             let what = format!("is {}, but `matches` takes string here", of.ty);
             self.refuse(target.span, what, None);
         }
@@ -298,7 +340,7 @@ impl Checker<'_> {
             );
             return Typed::error();
         };
-        let ty = Type::Message(kind);
+        let ty = Type::Message(kind.clone());
         let [amount, currency] = args else {
             self.refuse(
                 expr.mark,
@@ -309,7 +351,7 @@ impl Checker<'_> {
         };
         let (given, code) = (self.check(amount, None), self.check(currency, None));
         match &given.ty {
-            Type::Text | Type::Int | Type::Uint | Type::Number | Type::Dyn | Type::Error => {}
+            Type::Text | Type::Int | Type::Uint | Type::Number | Type::Dyn | Type::Any | Type::Error => {}
             Type::Double => {
                 let hint = "a double rounds; give the decimal text (\"10.50\") or the record's number itself";
                 self.refuse(amount.span, "is double, which is no exact amount", Some(hint));
@@ -319,7 +361,7 @@ impl Checker<'_> {
                 self.refuse(amount.span, what, None);
             }
         }
-        if !matches!(code.ty, Type::Text | Type::Dyn | Type::Error) {
+        if !matches!(code.ty, Type::Text | Type::Dyn | Type::Any | Type::Error) {
             let what = format!("is {}, but the currency of `money` is string", code.ty);
             self.refuse(currency.span, what, None);
         }
@@ -338,6 +380,7 @@ impl Checker<'_> {
         let node = Node::Money {
             amount: given.node.boxed(),
             currency: code.node.boxed(),
+            kind: Box::new(Kind::new(&kind)),
             at: expr.span,
         };
         Typed::new(node, ty)
@@ -356,7 +399,7 @@ impl Checker<'_> {
         let code = self.check(key, None);
         if !matches!(
             code.ty,
-            Type::Text | Type::Bool | Type::Number | Type::Dyn | Type::Error
+            Type::Text | Type::Bool | Type::Number | Type::Dyn | Type::Any | Type::Error
         ) && !code.ty.is_integer()
         {
             let what = format!("is {}, but a code is string, int or bool", code.ty);

@@ -10,6 +10,7 @@ use crate::{
     canonical::rules,
     mapping::{
         field::{Field, Shape},
+        kind::Kind,
         plan::{self, Literal, Node, Setter},
         source::Span,
         syntax::{Entry, Expr, FieldSet, Item},
@@ -54,11 +55,7 @@ impl Checker<'_> {
                 Some(before) => match (before.in_records(), before.clone().join(ty.clone())) {
                     (_, Some(joined)) => joined,
                     (true, None) if ty.in_records() => Type::Dyn,
-                    (_, None) => {
-                        let what = format!("a list of {before} and {ty}; all items must be of one type");
-                        self.refuse(item.value.span, what, None);
-                        Type::Error
-                    }
+                    (_, None) => Type::Any,
                 },
             });
         }
@@ -99,7 +96,7 @@ impl Checker<'_> {
             let key = self.check(&entry.key, wanted.map(|(key, _)| key));
             if !matches!(
                 key.ty,
-                Type::Text | Type::Int | Type::Uint | Type::Bool | Type::Dyn | Type::Error
+                Type::Text | Type::Int | Type::Uint | Type::Bool | Type::Dyn | Type::Any | Type::Error
             ) {
                 let what = format!(
                     "is {}, but a key of a map must be string, int, uint or bool",
@@ -131,7 +128,11 @@ impl Checker<'_> {
             });
             let join = |common: Option<Type>, ty: Type| match common {
                 None => ty,
-                Some(before) => before.join(ty).unwrap_or(Type::Dyn),
+                Some(before) => {
+                    let records = before.in_records() && ty.in_records();
+                    let mixed = if records { Type::Dyn } else { Type::Any };
+                    before.join(ty).unwrap_or(mixed)
+                }
             };
             keys = Some(join(keys, key.ty));
             values = Some(join(values, ty));
@@ -151,6 +152,7 @@ impl Checker<'_> {
         match (optional, ty) {
             (true, Type::Optional(inner)) => *inner,
             (true, Type::Error) => Type::Error,
+            (true, Type::Any) => Type::Any,
             (true, other) => {
                 let hint = "without `?`; or read it as an optional: `this.?field`";
                 self.refuse(
@@ -205,18 +207,11 @@ impl Checker<'_> {
             // The type is known all the same: what takes the message need not be told about it.
             return Typed::new(Node::This, ty);
         }
-        match ty {
-            Type::Message(_) => Typed::new(Node::Message(Arc::new(Literal { setters })), ty),
-            other => {
-                let function = if other == Type::Timestamp {
-                    "timestamp(..)"
-                } else {
-                    "duration(..)"
-                };
-                self.refuse(expr.mark, format!("a {other} is made by {function}"), None);
-                Typed::error()
-            }
-        }
+        let literal = Literal {
+            kind: Kind::new(&message),
+            setters,
+        };
+        Typed::new(Node::Message(Arc::new(literal)), ty)
     }
 
     fn setter(&mut self, descriptor: &FieldDescriptor, field: &FieldSet) -> Setter {
@@ -228,8 +223,11 @@ impl Checker<'_> {
         };
         let typed = self.check(&field.value, Some(expected));
         let ty = self.unwrapped(typed.ty, field.optional, field.value.span);
-        self.assign(&ty, &wanted, target, field.value.span);
         let compiled = Field::new(descriptor);
+        let cleared = ty == Type::Null && compiled.takes_null();
+        if !cleared {
+            self.assign(&ty, &wanted, target, field.value.span);
+        }
         if let Node::Const(value) = &typed.node
             && matches!(compiled.shape, Shape::One { .. })
             && !integer_fits(compiled.scalar, value)

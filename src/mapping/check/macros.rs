@@ -31,6 +31,7 @@ impl Checker<'_> {
         let item = match &range.ty {
             Type::Error => Type::Error,
             Type::Dyn => Type::Dyn,
+            Type::Any => Type::Any,
             Type::List(item) => (**item).clone(),
             Type::Map(key, _) => (**key).clone(),
             Type::Object(_) => Type::Text,
@@ -100,7 +101,13 @@ impl Checker<'_> {
                     let typed = checker.check(body, None);
                     if !matches!(
                         typed.ty,
-                        Type::Dyn | Type::Error | Type::Text | Type::Timestamp | Type::Duration | Type::Bool
+                        Type::Dyn
+                            | Type::Any
+                            | Type::Error
+                            | Type::Text
+                            | Type::Timestamp
+                            | Type::Duration
+                            | Type::Bool
                     ) && !typed.ty.is_number()
                     {
                         let what = format!("is {}, which stands in no order", typed.ty);

@@ -97,7 +97,7 @@ impl Takes {
     /// Whether an argument of this type may be it; a part of a record may be anything a record holds.
     pub(crate) fn accepts(self, given: &Type) -> bool {
         match given {
-            Type::Error => return true,
+            Type::Error | Type::Any => return true,
             // No record holds an instant or a duration: they come of timestamp(..) and duration(..).
             Type::Dyn => return !matches!(self, Self::Timestamp | Self::Duration),
             _ => {}
@@ -248,6 +248,11 @@ pub(crate) fn names(method: bool) -> impl Iterator<Item = &'static str> {
         .filter(move |function| function.method == method)
         .map(|function| function.name)
         .chain(own.iter().copied())
+}
+
+/// The text of base64, with padding.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    base64::engine::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes)
 }
 
 /// An argument that is not of the kind the function wants: only for parts of a record, the rest is checked before.

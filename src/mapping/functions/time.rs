@@ -112,5 +112,5 @@ fn date<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Failure
         wire::put_tag(&mut bytes, number, 0);
         wire::put_varint(&mut bytes, value.unsigned_abs());
     }
-    Ok(Val::Message(Blob::Shared(bytes.into())))
+    Ok(Val::Message(Blob::Shared(bytes.into()), None))
 }
