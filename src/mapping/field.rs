@@ -116,7 +116,9 @@ impl Field {
 
     /// Whether null may be set into it: it leaves the field unset, or is the null of JSON.
     pub(crate) fn takes_null(&self) -> bool {
-        self.scalar.is_message() && matches!(self.shape, Shape::One { .. })
+        self.scalar.is_message()
+            && !matches!(self.scalar, Scalar::JsonObject | Scalar::JsonList)
+            && matches!(self.shape, Shape::One { .. })
     }
 
     fn unset(&self) -> Val<'_> {

@@ -86,6 +86,27 @@ fn text(bytes: Blob<'_>) -> Result<Val<'_>, Broken> {
     }))
 }
 
+/// The paths of a field mask, as JSON has them: in camel case, with commas between.
+fn field_mask(message: &Blob<'_>) -> Result<String, Broken> {
+    let mut all = String::new();
+    let mut reader = Reader::new(message.as_slice());
+    while let Some(wire) = reader.seek(1, |_| {})? {
+        let Wire::Bytes(path) = wire else { continue };
+        if !all.is_empty() {
+            all.push(',');
+        }
+        let mut upper = false;
+        for letter in wire::text(path)?.chars() {
+            match letter {
+                '_' => upper = true,
+                letter if std::mem::take(&mut upper) => all.push(letter.to_ascii_uppercase()),
+                letter => all.push(letter),
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// Writes the content of a `Struct`.
 pub(super) fn put_object(
     value: &Val<'_>,
@@ -148,6 +169,14 @@ pub(super) fn put_value(
         }
         Val::Text(text) => put_text(text.as_str())?,
         Val::Bytes(bytes) => put_text(&super::functions::base64(bytes.as_slice()))?,
+        Val::Message(message, Some(kind)) => match kind.descriptor.full_name() {
+            "google.protobuf.Empty" => {
+                let start = wire::begin(out, 5);
+                wire::finish(out, start);
+            }
+            "google.protobuf.FieldMask" => put_text(&field_mask(message)?)?,
+            _ => return Err(unfit("value of JSON", value)),
+        },
         Val::Timestamp(instant) => put_text(&instant.to_text().unwrap_or_default())?,
         Val::Duration(span) => put_text(&span.to_text())?,
         Val::List(_) | Val::Items(_) | Val::Repeated(..) | Val::Record(Value::List(_)) => {

@@ -20,6 +20,7 @@
 mod check;
 #[cfg(test)]
 mod conformance;
+mod entries;
 mod evaluate;
 mod failure;
 mod faults;
@@ -27,9 +28,11 @@ mod field;
 pub mod functions;
 mod json;
 mod kind;
+mod loops;
 mod native;
 mod operators;
 mod parts;
+mod pattern;
 mod plan;
 mod predicate;
 mod scalar;

@@ -71,8 +71,7 @@ impl<'a> Run<'a> {
                     other => other,
                 };
                 let walked = self.evaluate(&inner.range).and_then(|range| {
-                    self.each(&range, inner.at, |run, item| {
-                        run.set(inner.slot, item);
+                    self.each_of(inner, &range, |run| {
                         if let Some(test) = &inner.test
                             && !run.test(test, inner.at)?
                         {

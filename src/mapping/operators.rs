@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use prost_reflect::DynamicMessage;
+use prost_reflect::{DynamicMessage, ReflectMessage, Value as Dynamic};
 use trunkline_sdk::Value;
 
 use super::{
@@ -108,7 +108,53 @@ fn same_message(kind: &Kind, one: &[u8], two: &[u8]) -> Result<bool, Box<Failure
         DynamicMessage::decode(kind.descriptor.clone(), bytes)
             .map_err(|_| Failure::new("a message cannot be decoded"))
     };
-    Ok(decode(one)? == decode(two)?)
+    Ok(same(&decode(one)?, &decode(two)?))
+}
+
+/// Field by field; what `Any` holds is compared as the message it is, where its type is known.
+fn same(one: &DynamicMessage, two: &DynamicMessage) -> bool {
+    if one.descriptor().full_name() == "google.protobuf.Any"
+        && let (Some(one), Some(two)) = (unpacked(one), unpacked(two))
+    {
+        return one.descriptor() == two.descriptor() && same(&one, &two);
+    }
+    let kind = one.descriptor();
+    kind.fields().all(|field| match field.supports_presence() {
+        true if !one.has_field(&field) => !two.has_field(&field),
+        true if !two.has_field(&field) => false,
+        _ => same_value(&one.get_field(&field), &two.get_field(&field)),
+    }) && kind.extensions().all(|extension| {
+        let set = (one.has_extension(&extension), two.has_extension(&extension));
+        match set {
+            (false, false) => true,
+            (true, true) => same_value(&one.get_extension(&extension), &two.get_extension(&extension)),
+            _ => false,
+        }
+    }) && one.unknown_fields().eq(two.unknown_fields())
+}
+
+fn same_value(one: &Dynamic, two: &Dynamic) -> bool {
+    match (one, two) {
+        (Dynamic::Message(one), Dynamic::Message(two)) => same(one, two),
+        (Dynamic::List(one), Dynamic::List(two)) => {
+            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same_value(one, two))
+        }
+        (Dynamic::Map(one), Dynamic::Map(two)) => {
+            one.len() == two.len()
+                && one
+                    .iter()
+                    .all(|(key, one)| two.get(key).is_some_and(|two| same_value(one, two)))
+        }
+        (one, two) => one == two,
+    }
+}
+
+fn unpacked(any: &DynamicMessage) -> Option<DynamicMessage> {
+    let text = any.get_field_by_name("type_url")?;
+    let name = text.as_str()?.rsplit('/').next()?;
+    let kind = any.descriptor().parent_pool().get_message_by_name(name)?;
+    let bytes = any.get_field_by_name("value")?;
+    DynamicMessage::decode(kind, bytes.as_bytes()?.clone()).ok()
 }
 
 fn equal_numbers(one: &Val<'_>, two: &Val<'_>) -> bool {
@@ -118,14 +164,14 @@ fn equal_numbers(one: &Val<'_>, two: &Val<'_>) -> bool {
     }
 }
 
-fn is_list(value: &Val<'_>) -> bool {
+pub(crate) fn is_list(value: &Val<'_>) -> bool {
     matches!(
         value,
         Val::Record(Value::List(_)) | Val::List(_) | Val::Items(_) | Val::Repeated(..)
     )
 }
 
-fn is_map(value: &Val<'_>) -> bool {
+pub(crate) fn is_map(value: &Val<'_>) -> bool {
     matches!(
         value,
         Val::Record(Value::Object(_)) | Val::Map(_) | Val::Entries(..)
@@ -151,6 +197,25 @@ pub(crate) fn order(one: &Val<'_>, two: &Val<'_>) -> Result<Option<Ordering>, Bo
             }
         },
     }))
+}
+
+/// The items in the order of their keys; keys of unlike kinds are a fault.
+pub(crate) fn sort<'a>(keys: Vec<Val<'a>>, items: Vec<Val<'a>>, budget: &mut Budget) -> Evaluated<'a> {
+    budget.steps(keys.len().saturating_mul(8))?;
+    let mut pairs: Vec<_> = keys.into_iter().zip(items).collect();
+    let mut failed = None;
+    pairs.sort_by(|(one, _), (two, _)| match order(one, two) {
+        Ok(Some(order)) => order,
+        Ok(None) => Ordering::Equal,
+        Err(failure) => {
+            failed.get_or_insert(failure);
+            Ordering::Equal
+        }
+    });
+    match failed {
+        Some(failure) => Err(failure),
+        None => Ok(Val::list(pairs.into_iter().map(|(_, item)| item).collect())),
+    }
 }
 
 /// `+ - * / %`.

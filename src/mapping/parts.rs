@@ -220,7 +220,7 @@ pub(crate) fn size_of(of: &Val<'_>, budget: &mut Budget) -> Result<i64, Box<Fail
     Ok(i64::try_from(size).unwrap_or(i64::MAX))
 }
 
-pub(super) fn contains<'a>(
+pub(crate) fn contains<'a>(
     item: &Val<'a>,
     range: &Val<'a>,
     budget: &mut Budget,
@@ -232,6 +232,7 @@ pub(super) fn contains<'a>(
             Ok(matches!(item, Val::Text(name) if fields.iter().any(|(key, _)| key == name.as_str())))
         }
         Val::Items(list) => {
+            budget.steps(list.len() / 32)?;
             for other in *list {
                 if equal(item, other, budget)? {
                     return Ok(true);

@@ -55,7 +55,7 @@ pub(crate) enum Node {
         kind: Option<Box<Kind>>,
         at: Span,
     },
-    Matches(Box<Node>, Box<Regex>, Span),
+    Pattern(Box<Pattern>),
     Lookup(Box<Lookup>),
     Loop(Box<Loop>),
     Bind {
@@ -66,6 +66,14 @@ pub(crate) enum Node {
     OrValue(Box<[Node; 2]>),
     Or2(Box<[Node; 2]>),
     HasValue(Box<Node>),
+    /// Nothing, where the value is empty.
+    NonZero(Box<Node>),
+    /// `optMap`, `optFlatMap`.
+    OptMap {
+        of: Box<Node>,
+        slot: usize,
+        body: Box<Node>,
+    },
     /// `.value()` of an optional.
     Unwrap(Box<Node>, Span),
     /// The type of a value; known where it is an optional.
@@ -112,7 +120,28 @@ pub(crate) enum LoopKind {
     Filter,
     /// Of those that pass the test, the body.
     Map,
+    /// A map of the same keys, with the body for each value.
+    TransformMap,
+    /// A map of the entries that the body gives.
+    TransformMapEntry,
     SortBy,
+}
+
+/// A pattern, and what is made of what it finds.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    pub(crate) of: Node,
+    pub(crate) regex: Regex,
+    pub(crate) finding: Finding,
+    pub(crate) at: Span,
+}
+
+#[derive(Debug)]
+pub(crate) enum Finding {
+    Matches,
+    Extract,
+    ExtractAll,
+    Replace { with: Node, most: Option<Node> },
 }
 
 /// A macro over a list.
@@ -121,6 +150,8 @@ pub(crate) struct Loop {
     pub(crate) kind: LoopKind,
     pub(crate) range: Node,
     pub(crate) slot: usize,
+    /// The variable of the item or value, where the first is that of the place or key.
+    pub(crate) second: Option<usize>,
     pub(crate) test: Option<Node>,
     pub(crate) body: Node,
     pub(crate) at: Span,

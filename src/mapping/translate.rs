@@ -81,14 +81,14 @@ impl<'a> Run<'a> {
     ) {
         let number = setter.field.number;
         match node {
-            Node::Message(literal) if setter.field.scalar != Scalar::Any => {
+            Node::Message(literal) if setter.field.scalar == literal.kind.scalar => {
                 let start = wire::begin(out, number);
                 self.put_message(literal, out, faults);
                 wire::finish(out, start);
             }
             Node::Money {
                 amount, currency, at, ..
-            } if setter.field.scalar != Scalar::Any => {
+            } if setter.field.scalar == Scalar::Message => {
                 let start = wire::begin(out, number);
                 if let Err(failure) = self.put_money(amount, currency, out) {
                     faults.push(failure.at(*at));
@@ -148,8 +148,7 @@ impl<'a> Run<'a> {
                     Err(failure) => return faults.push(failure.at(inner.at)),
                 };
                 let mut at = 0;
-                let walked = self.each(&range, inner.at, |run, item| {
-                    run.set(inner.slot, item);
+                let walked = self.each_of(inner, &range, |run| {
                     let since = faults.len();
                     let passes = match &inner.test {
                         Some(test) => run.test(test, inner.at),

@@ -11,6 +11,8 @@ use super::schema::{RecordKind, RecordObject, RecordType};
 pub(crate) enum Type {
     /// A part of a record: what it is shows at run time.
     Dyn,
+    /// What the items of an empty list are: whatever the lists beside it hold.
+    Open,
     /// CEL's dyn, which takes part in everything: of `dyn(..)`, of mixed lists, of JSON inside a message.
     Any,
     Null,
@@ -106,6 +108,14 @@ impl Type {
         }
     }
 
+    /// The type of one item, taken out of what may be empty.
+    pub(crate) fn settled(self) -> Self {
+        match self {
+            Self::Open => Self::Any,
+            other => other,
+        }
+    }
+
     pub(crate) fn is_integer(&self) -> bool {
         matches!(self, Self::Int | Self::Uint)
     }
@@ -128,6 +138,7 @@ impl Type {
         Some(match (self, other) {
             (one, two) if one == two => one,
             (Self::Error, _) | (_, Self::Error) => Self::Error,
+            (Self::Open, other) | (other, Self::Open) => other,
             (Self::Any, _) | (_, Self::Any) => Self::Any,
             (Self::Null, other) | (other, Self::Null) => other,
             // A record's part beside anything that a record can hold stays a record's part.
@@ -174,7 +185,7 @@ impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dyn => f.write_str("of unknown type (a part of the record)"),
-            Self::Any => f.write_str("dyn"),
+            Self::Any | Self::Open => f.write_str("dyn"),
             Self::Type => f.write_str("type"),
             Self::Null => f.write_str("null"),
             Self::Bool => f.write_str("bool"),

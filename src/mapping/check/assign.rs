@@ -24,7 +24,7 @@ pub(super) fn fits(given: &Type, wanted: &Type) -> bool {
     match (given, wanted) {
         (Type::Error, _) | (_, Type::Error) => true,
         (Type::Optional(_), wanted) if !matches!(wanted, Type::Optional(_)) => false,
-        (Type::Any, _) => true,
+        (Type::Any | Type::Open, _) => true,
         (Type::Dyn, wanted) => matches!(
             wanted,
             Type::Any
@@ -36,7 +36,7 @@ pub(super) fn fits(given: &Type, wanted: &Type) -> bool {
                 | Type::Text
                 | Type::Bytes
         ),
-        (_, Type::Dyn | Type::Any) => true,
+        (_, Type::Dyn | Type::Any | Type::Open) => true,
         (one, Type::Enum(_)) if one.is_integer() => true,
         (Type::Enum(_), two) if two.is_integer() => true,
         (Type::Object(object), Type::Map(key, value)) => {

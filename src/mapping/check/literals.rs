@@ -12,6 +12,7 @@ use crate::{
         field::{Field, Shape},
         kind::Kind,
         plan::{self, Literal, Node, Setter},
+        scalar::Scalar,
         source::Span,
         syntax::{Entry, Expr, FieldSet, Item},
         translate::integer_fits,
@@ -52,16 +53,13 @@ impl Checker<'_> {
             });
             common = Some(match common {
                 None => ty,
-                Some(before) => match (before.in_records(), before.clone().join(ty.clone())) {
-                    (_, Some(joined)) => joined,
-                    (true, None) if ty.in_records() => Type::Dyn,
-                    (_, None) => Type::Any,
-                },
+                // What has no type in common is of any.
+                Some(before) => before.join(ty).unwrap_or(Type::Any),
             });
         }
         let item = common
             .or_else(|| wanted.map(|wanted| wanted.ty.clone()))
-            .unwrap_or(Type::Dyn);
+            .unwrap_or(Type::Open);
         // A list of literals is made once.
         if nodes
             .iter()
@@ -128,17 +126,13 @@ impl Checker<'_> {
             });
             let join = |common: Option<Type>, ty: Type| match common {
                 None => ty,
-                Some(before) => {
-                    let records = before.in_records() && ty.in_records();
-                    let mixed = if records { Type::Dyn } else { Type::Any };
-                    before.join(ty).unwrap_or(mixed)
-                }
+                Some(before) => before.join(ty).unwrap_or(Type::Any),
             };
             keys = Some(join(keys, key.ty));
             values = Some(join(values, ty));
         }
         let known = |found: Option<Type>, wanted: Option<&Type>| {
-            found.or_else(|| wanted.cloned()).unwrap_or(Type::Dyn)
+            found.or_else(|| wanted.cloned()).unwrap_or(Type::Open)
         };
         let ty = Type::Map(
             Box::new(known(keys, wanted.map(|(key, _)| key.ty))),
@@ -207,11 +201,15 @@ impl Checker<'_> {
             // The type is known all the same: what takes the message need not be told about it.
             return Typed::new(Node::This, ty);
         }
+        let nullable = matches!(Scalar::of_message(&message), Scalar::Wrapper(_));
         let literal = Literal {
             kind: Kind::new(&message),
             setters,
         };
-        Typed::new(Node::Message(Arc::new(literal)), ty)
+        Typed {
+            nullable,
+            ..Typed::new(Node::Message(Arc::new(literal)), ty)
+        }
     }
 
     fn setter(&mut self, descriptor: &FieldDescriptor, field: &FieldSet) -> Setter {

@@ -9,7 +9,10 @@ mod calls;
 mod literals;
 mod macros;
 mod operators;
+mod optionals;
+mod pattern;
 mod select;
+mod tables;
 
 use std::sync::Arc;
 
@@ -334,7 +337,7 @@ impl<'c> Checker<'c> {
         );
     }
 
-    fn ident(&mut self, expr: &Expr, name: &str) -> Typed {
+    pub(super) fn ident(&mut self, expr: &Expr, name: &str) -> Typed {
         if let Some(local) = self.locals.iter().rev().find(|local| local.name == name) {
             return Typed {
                 nullable: local.nullable,

@@ -160,10 +160,8 @@ fn is_text(expr: &Expr) -> bool {
 pub(super) fn comparable(one: &Type, two: &Type) -> bool {
     match (one, two) {
         (Type::Error, _) | (_, Type::Error) => true,
-        (Type::Any, _) | (_, Type::Any) => true,
-        (Type::Optional(one), Type::Optional(two)) => {
-            **one == Type::Null || **two == Type::Null || comparable(one, two)
-        }
+        (Type::Any | Type::Open, _) | (_, Type::Any | Type::Open) => true,
+        (Type::Optional(one), Type::Optional(two)) => comparable(one, two),
         (Type::Optional(_), _) | (_, Type::Optional(_)) => false,
         (Type::Dyn, other) | (other, Type::Dyn) => other.in_records(),
         (Type::Null, other) | (other, Type::Null) => *other == Type::Null,

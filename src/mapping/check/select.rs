@@ -70,8 +70,8 @@ impl Checker<'_> {
 
     fn select_from(&mut self, expr: &Expr, of: Typed, field: &str, ask: Ask) -> Typed {
         let (ty, ask) = match of.ty {
-            Type::Optional(inner) if ask != Ask::Presence => (*inner, Ask::Optional),
-            Type::Optional(inner) => (*inner, ask),
+            Type::Optional(inner) if ask != Ask::Presence => (inner.settled(), Ask::Optional),
+            Type::Optional(inner) => (inner.settled(), ask),
             ty => (ty, ask),
         };
         match ty {
@@ -109,8 +109,8 @@ impl Checker<'_> {
                     Typed::error()
                 }
             },
-            Type::Map(key, value) if matches!(*key, Type::Text | Type::Dyn | Type::Any) => {
-                self.key(expr, of.node, field, *value, ask)
+            Type::Map(key, value) if matches!(*key, Type::Text | Type::Dyn | Type::Any | Type::Open) => {
+                self.key(expr, of.node, field, value.settled(), ask)
             }
             other => {
                 let hint = match &other {
@@ -334,7 +334,7 @@ impl Checker<'_> {
         }
         let of = self.check(operand, None);
         let (ty, optional) = match of.ty.clone() {
-            Type::Optional(inner) => (*inner, true),
+            Type::Optional(inner) => (inner.settled(), true),
             ty => (ty, optional),
         };
         if let (Type::Object(_), ExprKind::Literal(Literal::Text(name))) = (&ty, &index.kind) {
@@ -348,8 +348,10 @@ impl Checker<'_> {
             Type::Dyn => (None, Type::Dyn),
             Type::Any => (Some(Type::Any), Type::Any),
             Type::Object(_) => (Some(Type::Text), Type::Dyn),
-            Type::List(item) => (Some(Type::Int), *item),
-            Type::Map(key, value) => (Some(*key), *value),
+            Type::List(item) => (Some(Type::Int), item.settled()),
+            // A number is a key whatever its kind.
+            Type::Map(key, value) if key.is_integer() => (Some(Type::Number), value.settled()),
+            Type::Map(key, value) => (Some(key.settled()), value.settled()),
             other => {
                 self.refuse(
                     operand.span,
@@ -363,6 +365,7 @@ impl Checker<'_> {
             (_, Type::Error) => return Typed::error(),
             (Some(Type::Any), _) | (_, Type::Any) => true,
             (None, given) => given.is_integer() || matches!(given, Type::Text | Type::Dyn),
+            (Some(Type::Number), given) => given.is_number() || *given == Type::Dyn,
             (Some(Type::Int | Type::Uint), given) => given.is_integer() || *given == Type::Dyn,
             (Some(wanted), given) => given == wanted || matches!(given, Type::Dyn) || *wanted == Type::Dyn,
         };

@@ -34,6 +34,9 @@ fn the_conformance_cases_pass_but_for_the_documented_deviations() {
     // when
     let (mut passed, mut failed) = (BTreeSet::new(), BTreeMap::new());
     for case in spec.cases() {
+        if std::env::var_os("TRACE").is_some() {
+            eprintln!("{}", case.name);
+        }
         match run(&spec, &case.test) {
             Ok(()) => drop(passed.insert(case.name)),
             Err(why) => drop(failed.insert(case.name, why)),
