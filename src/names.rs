@@ -122,9 +122,19 @@ impl QueueName {
         Self(format!("{system}.{flow}").into())
     }
 
-    /// The flow that reads the queue, or parks there.
+    /// A partition of a flow that reads a channel in order: `<channel>.<flow>.<index>`.
+    pub fn of_partition(channel: &ChannelName, flow: &FlowName, index: u8) -> Self {
+        Self(format!("{channel}.{flow}.{index}").into())
+    }
+
+    /// Where the messages without a key wait for a flow that reads a channel in order: `<channel>.<flow>.intake`.
+    pub fn of_intake(channel: &ChannelName, flow: &FlowName) -> Self {
+        Self(format!("{channel}.{flow}.intake").into())
+    }
+
+    /// The flow that reads the queue, or parks there: the second word.
     pub fn flow(&self) -> FlowName {
-        let flow = self.0.rsplit('.').next().unwrap_or_default();
+        let flow = self.0.split('.').nth(1).unwrap_or_default();
         FlowName(flow.into())
     }
 

@@ -8,6 +8,7 @@
 //!
 //! Not promised: that a message comes only once (receivers know its id), nor order across a queue.
 
+mod bucket;
 mod difference;
 mod drain;
 pub mod embedded;
@@ -16,19 +17,22 @@ pub mod rabbitmq;
 mod subscription;
 mod topology;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use trunkline_sdk::Fault;
 
+pub use bucket::{Bucket, Partition};
 pub use difference::{Difference, DifferenceKind};
 pub use drain::{Drained, drain, holds};
 pub use subscription::{Delivery, Receipt, Settle, Subscription};
-pub use topology::{Channel, Queue, Topology};
+pub use topology::{Channel, Queue, Takes, Topology};
 
 use crate::{
     message::Message,
-    names::{ChannelName, FlowName, QueueName, SystemName},
+    names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
     recovery::Rung,
 };
 
@@ -73,6 +77,12 @@ pub trait Bus: Send + Sync {
 
     /// Reads what is parked for a queue without taking it, oldest first, at most `limit`.
     async fn parked(&self, queue: &QueueName, limit: usize) -> Result<Vec<Parked>, Fault>;
+
+    /// What is parked for a queue, all of it, without the bodies: so a flow that keeps order knows which keys are
+    /// parked. In no particular order.
+    ///
+    /// Faults: [`trunkline_sdk::Remedy::Wait`] when some of it is in somebody else's hands and cannot be seen.
+    async fn parked_marks(&self, queue: &QueueName) -> Result<Vec<ParkedMark>, Fault>;
 
     /// Lets go of the connection or file. Subscriptions were closed before.
     async fn close(&self);
@@ -127,6 +137,7 @@ impl Hop {
         let to = Destination::Parked {
             queue: input.queue().clone(),
             attempt: input.attempt,
+            order: input.order,
             cause,
         };
         let message = input.message.clone();
@@ -174,6 +185,8 @@ pub enum Destination {
         queue: QueueName,
         /// How many attempts were made.
         attempt: u32,
+        /// Its place among those parked there, where order is kept.
+        order: Option<u64>,
         /// Why.
         cause: Cause,
     },
@@ -203,6 +216,20 @@ pub struct Parked {
     pub attempt: u32,
     /// Why it is here; `None` if it was put here by somebody else.
     pub cause: Option<Cause>,
+    /// Its place among those parked there, see [`ParkedMark`].
+    pub order: Option<u64>,
+}
+
+/// What a flow that keeps order must know of a parked message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedMark {
+    /// Its id.
+    pub id: MessageId,
+    /// Its key.
+    pub key: Option<Arc<str>>,
+    /// Its place: messages of one key are worked on in this order, not in that of the queue, which a broker may
+    /// change. `None`, if it was put there by somebody else: before all that have one.
+    pub order: Option<u64>,
 }
 
 /// A hop that was not completed.

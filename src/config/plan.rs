@@ -10,7 +10,7 @@ use prost_reflect::MessageDescriptor;
 use trunkline_sdk::{Adapter, Fault, Settings};
 
 use crate::{
-    bus::{Queue, Topology, rabbitmq},
+    bus::{Queue, Takes, Topology, rabbitmq},
     flow::Steps,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
     recovery::Schedule,
@@ -141,6 +141,7 @@ impl FlowPlan {
         Queue {
             name: self.queue(),
             channel,
+            takes: Takes::All,
         }
     }
 

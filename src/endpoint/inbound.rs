@@ -159,6 +159,7 @@ impl Inbound {
                 let to = Destination::Parked {
                     queue: self.queue.clone(),
                     attempt: 1,
+                    order: None,
                     cause,
                 };
                 (

@@ -121,6 +121,7 @@ pub(crate) async fn a_source_parks_what_it_cannot_map<S: Subject>() {
     let to = Destination::Parked {
         queue: inbound(),
         attempt: 1,
+        order: None,
         cause: cause(),
     };
     // when

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 use trunkline::{
-    bus::{Bus, Depth, Hop, Parked, Refused, StateKey, Subscription, Topology},
+    bus::{Bus, Depth, Hop, Parked, ParkedMark, Refused, StateKey, Subscription, Topology},
     names::QueueName,
 };
 use trunkline_sdk::Fault;
@@ -160,6 +160,10 @@ impl Bus for Gate {
 
     async fn parked(&self, queue: &QueueName, limit: usize) -> Result<Vec<Parked>, Fault> {
         self.behind.parked(queue, limit).await
+    }
+
+    async fn parked_marks(&self, queue: &QueueName) -> Result<Vec<ParkedMark>, Fault> {
+        self.behind.parked_marks(queue).await
     }
 
     async fn close(&self) {

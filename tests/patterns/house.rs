@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use trunkline::{
-    bus::{Bus, Depth, Parked, Queue},
+    bus::{Bus, Depth, Parked, Queue, Takes},
     config::{self, Files, Landscape, Plan, Variables},
     message::Message,
     names::{QueueName, SystemName},
@@ -289,5 +289,6 @@ fn test_queue(channel_name: &str) -> Queue {
     Queue {
         name: queue(channel_name, "test"),
         channel: Some(channel(channel_name)),
+        takes: Takes::All,
     }
 }

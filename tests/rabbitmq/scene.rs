@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 use trunkline::{
     bus::{
-        Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Refused, Subscription, Topology,
+        Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Refused, Subscription, Takes, Topology,
         rabbitmq::RabbitBus,
     },
     message::{Content, Message},
@@ -67,6 +67,7 @@ pub(crate) fn landscape() -> Topology {
         queues: vec![Queue {
             name: billing(),
             channel: Some(channel("orders")),
+            takes: Takes::All,
         }],
     }
 }

@@ -33,7 +33,7 @@ use lapin::{
 use prost::Message as _;
 use tokio::task::JoinSet;
 use trunkline::{
-    bus::{Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Topology, rabbitmq::RabbitBus},
+    bus::{Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Takes, Topology, rabbitmq::RabbitBus},
     config::{self, BusAddress, Files, Landscape, Plan, Variables},
     message::{Content, Message},
     names::{ChannelName, FlowName, MessageId, ProcessName, QueueName, TypeName},
@@ -347,6 +347,7 @@ fn landscape() -> Outcome<Topology> {
         Ok(Queue {
             name,
             channel: Some(channel(from)?),
+            takes: Takes::All,
         })
     };
     Ok(Topology {

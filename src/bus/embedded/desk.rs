@@ -249,6 +249,8 @@ impl Desk {
                 attempt: opened.attempt,
                 cause: opened.cause,
                 redelivered,
+                session: taker,
+                order: opened.order,
                 unreadable: opened.unreadable,
                 receipt: Receipt::new(tag, Arc::clone(&subscriber.line)),
             };

@@ -63,7 +63,9 @@ use self::{
     store::Store,
     writer::{Clock, Place, Writer},
 };
-use super::{Bus, Depth, Destination, Hop, Outgoing, Parked, Refused, StateKey, Subscription, Topology};
+use super::{
+    Bus, Depth, Destination, Hop, Outgoing, Parked, ParkedMark, Refused, StateKey, Subscription, Topology,
+};
 use crate::{names::QueueName, recovery::Rung};
 
 /// The embedded bus in a folder.
@@ -244,6 +246,12 @@ impl Bus for EmbeddedBus {
             .await
     }
 
+    async fn parked_marks(&self, queue: &QueueName) -> Result<Vec<ParkedMark>, Fault> {
+        let number = self.desk.number(queue)?;
+        self.inspect(move |connection| store::parked_marks(connection, number))
+            .await
+    }
+
     /// When it returns the folder is free.
     async fn close(&self) {
         drop(
@@ -286,11 +294,17 @@ fn prepare(hop: Hop) -> Prepared {
         .outputs
         .iter()
         .map(|Outgoing { to, message }| match to {
-            Destination::Channel(_) => Sealed::seal(message, 1, None),
-            Destination::Queue { attempt, cause, .. } => Sealed::seal(message, *attempt, cause.as_ref()),
-            Destination::Retry { attempt, cause, .. } | Destination::Parked { attempt, cause, .. } => {
-                Sealed::seal(message, *attempt, Some(cause))
+            Destination::Channel(_) => Sealed::seal(message, 1, None, None),
+            Destination::Queue { attempt, cause, .. } => {
+                Sealed::seal(message, *attempt, cause.as_ref(), None)
             }
+            Destination::Retry { attempt, cause, .. } => Sealed::seal(message, *attempt, Some(cause), None),
+            Destination::Parked {
+                attempt,
+                cause,
+                order,
+                ..
+            } => Sealed::seal(message, *attempt, Some(cause), *order),
         })
         .collect();
     Prepared { hop, sealed }

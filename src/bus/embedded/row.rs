@@ -27,8 +27,8 @@ pub(super) struct Sealed {
 
 impl Sealed {
     /// Puts a message into its stored form.
-    pub(super) fn seal(message: &Message, attempt: u32, cause: Option<&Cause>) -> Self {
-        let envelope = Envelope::seal(message, attempt, cause);
+    pub(super) fn seal(message: &Message, attempt: u32, cause: Option<&Cause>, order: Option<u64>) -> Self {
+        let envelope = Envelope::seal(message, attempt, cause, order);
         let json = serde_json::to_string(&envelope).expect("an envelope is strings and numbers");
         Self {
             sum: sum(json.as_bytes()),

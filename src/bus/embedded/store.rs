@@ -20,7 +20,7 @@ use super::{
     row,
     suspects::{self, TABLES as SUSPECTS},
 };
-use crate::bus::{Parked, envelope::Opened};
+use crate::bus::{Parked, ParkedMark, envelope::Opened};
 
 pub(super) const NAME: &str = "bus.db";
 /// `application_id` of the file: "TRKL".
@@ -297,6 +297,23 @@ pub(super) fn parked(connection: &Connection, queue: u16, limit: usize) -> rusql
             message: opened.message,
             attempt: opened.attempt,
             cause: opened.cause,
+            order: opened.order,
+        })
+    })?;
+    rows.collect()
+}
+
+/// The marks of all that is parked for a queue.
+pub(super) fn parked_marks(connection: &Connection, queue: u16) -> rusqlite::Result<Vec<ParkedMark>> {
+    // Not the bodies: they may be large. Without them every message is damaged, but for its attributes.
+    let mut statement = connection
+        .prepare_cached("SELECT sum, envelope FROM parked WHERE id >= ?1 AND id < ?2 ORDER BY id")?;
+    let rows = statement.query_map(params![id(queue, 0), after(queue)], |row| {
+        let opened = row::open(row.get(0)?, row.get_ref(1)?.as_bytes()?, Bytes::new());
+        Ok(ParkedMark {
+            id: opened.message.id,
+            key: opened.message.key,
+            order: opened.order,
         })
     })?;
     rows.collect()

@@ -91,7 +91,7 @@ fn park(connection: &Connection) -> rusqlite::Result<()> {
             .prepare_cached("SELECT id, sum, envelope, body FROM waiting WHERE id = ?1")?
             .query_row([id], store::opened)?;
         let cause = cause(&name, deaths);
-        let sealed = Sealed::seal(&opened.message, opened.attempt, Some(&cause));
+        let sealed = Sealed::seal(&opened.message, opened.attempt, Some(&cause), None);
         connection
             .prepare_cached("INSERT INTO parked (id, sum, envelope, body) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![id, sealed.sum, sealed.envelope, &sealed.body[..]])?;

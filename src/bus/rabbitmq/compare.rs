@@ -211,6 +211,7 @@ mod tests {
             queues: vec![bus::Queue {
                 name: QueueName::of_subscriber(&channel, &FlowName::new("stock").unwrap()),
                 channel: Some(channel),
+                takes: bus::Takes::All,
             }],
         }
     }

@@ -37,6 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many settlements are carried out at a time.
 const BATCH: usize = 1024;
 
+/// Numbers of channels that receive, never given twice in a process.
+static SESSIONS: AtomicU64 = AtomicU64::new(1);
+
 /// A subscription's task.
 pub(super) struct Consumer {
     link: Arc<Link>,
@@ -56,6 +59,7 @@ pub(super) type Closing = oneshot::Receiver<oneshot::Sender<()>>;
 pub(super) struct Generation {
     channel: Channel,
     deliveries: lapin::Consumer,
+    session: u64,
     /// Gone when nothing more is to be received; then the settlements end with the last receipt.
     line: Option<Arc<Line>>,
     settlements: mpsc::UnboundedReceiver<Settlement>,
@@ -152,6 +156,7 @@ impl Consumer {
         Ok(Generation {
             channel,
             deliveries,
+            session: SESSIONS.fetch_add(1, Ordering::Relaxed),
             line,
             settlements,
             ledger: Ledger::new(),
@@ -312,6 +317,8 @@ impl Generation {
             attempt: opened.attempt,
             cause: opened.cause,
             redelivered: delivery.redelivered,
+            session: self.session,
+            order: opened.order,
             unreadable: oversized.or(opened.unreadable),
             receipt: Receipt::new(tag, line),
         });

@@ -62,6 +62,7 @@ pub(super) async fn parked(link: &Link, queue: &QueueName, limit: usize) -> Resu
             message: opened.message,
             attempt: opened.attempt,
             cause: opened.cause,
+            order: opened.order,
         });
     }
     close(&channel).await;

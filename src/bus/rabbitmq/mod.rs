@@ -58,7 +58,7 @@ pub use self::{
     inspector::Inspector,
     moving::Mover,
 };
-use super::{Bus, Depth, Hop, Parked, Refused, StateKey, Subscription, Topology};
+use super::{Bus, Depth, Hop, Parked, ParkedMark, Refused, StateKey, Subscription, Topology};
 use crate::{
     names::{ProcessName, QueueName},
     store::StateStore,
@@ -261,6 +261,16 @@ impl Bus for RabbitBus {
 
     async fn parked(&self, queue: &QueueName, limit: usize) -> Result<Vec<Parked>, Fault> {
         look::parked(&self.landscape.link, queue, limit).await
+    }
+
+    async fn parked_marks(&self, queue: &QueueName) -> Result<Vec<ParkedMark>, Fault> {
+        let parked = look::parked(&self.landscape.link, queue, usize::MAX).await?;
+        let mark = |parked: Parked| ParkedMark {
+            id: parked.message.id,
+            key: parked.message.key,
+            order: parked.order,
+        };
+        Ok(parked.into_iter().map(mark).collect())
     }
 
     async fn close(&self) {

@@ -7,10 +7,9 @@ use lapin::{
     ExchangeKind,
     types::{AMQPValue, FieldTable, ShortString},
 };
-use sha2::{Digest, Sha256};
 
 use crate::{
-    bus::{Destination, Topology},
+    bus::{Bucket, Destination, Topology},
     names::{ChannelName, QueueName, TypeName},
     recovery::Rung,
 };
@@ -70,11 +69,11 @@ pub(super) fn route(to: &Destination, type_name: Option<&TypeName>, key: Option<
 }
 
 /// `<bucket>.<type>`; the bucket is `00` to `63`, the same for all messages with the same key, and `any` for those
-/// without. SHA-256, because every language has it: others who publish compute the same.
+/// without.
 fn routing_key(type_name: Option<&TypeName>, key: Option<&str>) -> String {
     let type_name = type_name.map_or("native", TypeName::as_str);
     match key {
-        Some(key) => format!("{:02}.{type_name}", Sha256::digest(key)[0] % 64),
+        Some(key) => format!("{}.{type_name}", Bucket::of(key)),
         None => format!("any.{type_name}"),
     }
 }
@@ -208,6 +207,7 @@ mod tests {
             queues: vec![bus::Queue {
                 name: QueueName::of_subscriber(&channel, &flow),
                 channel: Some(channel),
+                takes: bus::Takes::All,
             }],
         });
         let last = Piece::Binding {

@@ -35,19 +35,23 @@ pub(super) struct Parcel {
 /// Packs a message. Faults: [`trunkline_sdk::Remedy::DeadLetter`], when the broker could not take it.
 pub(super) fn pack(outgoing: &Outgoing) -> Result<Parcel, Fault> {
     let message = &outgoing.message;
-    let (attempt, cause) = match &outgoing.to {
-        Destination::Channel(_) => (1, None),
-        Destination::Queue { attempt, cause, .. } => (*attempt, cause.as_ref()),
-        Destination::Retry { attempt, cause, .. } | Destination::Parked { attempt, cause, .. } => {
-            (*attempt, Some(cause))
-        }
+    let (attempt, cause, order) = match &outgoing.to {
+        Destination::Channel(_) => (1, None, None),
+        Destination::Queue { attempt, cause, .. } => (*attempt, cause.as_ref(), None),
+        Destination::Retry { attempt, cause, .. } => (*attempt, Some(cause), None),
+        Destination::Parked {
+            attempt,
+            cause,
+            order,
+            ..
+        } => (*attempt, Some(cause), *order),
     };
     let type_name = match &message.content {
         Content::Canonical { type_name, .. } => Some(type_name),
         Content::Native(_) => None,
     };
     let (exchange, routing_key) = route(&outgoing.to, type_name, message.key.as_deref());
-    let envelope = Envelope::seal(message, attempt, cause);
+    let envelope = Envelope::seal(message, attempt, cause, order);
     // RabbitMQ 4.x refuses a larger one by closing the channel, and with it its neighbours.
     if envelope.body.len() > MAX_BODY {
         return Err(Fault::dead_letter("the body is larger than 16 MiB")

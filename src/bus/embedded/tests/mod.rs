@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    bus::{Cause, Channel, Delivery, Queue},
+    bus::{Cause, Channel, Delivery, Queue, Takes},
     message::{Content, Message},
     names::{ChannelName, FlowName, MessageId, TypeName},
     recovery::Rung,
@@ -35,6 +35,7 @@ fn landscape() -> Topology {
         queues: vec![Queue {
             name: queue(),
             channel: Some(channel()),
+            takes: Takes::All,
         }],
     }
 }

@@ -14,6 +14,7 @@ async fn opened_with_two(folder: &TempDir) -> EmbeddedBus {
     landscape.queues.push(Queue {
         name: other_queue(),
         channel: Some(channel()),
+        takes: Takes::All,
     });
     let bus = EmbeddedBus::open(folder.path()).unwrap();
     bus.declare(&landscape).await.unwrap();
