@@ -32,7 +32,7 @@ pub use topology::{Channel, Queue, Takes, Topology};
 
 use crate::{
     message::Message,
-    names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
+    names::{ChannelName, FlowName, MessageId, ProcessName, QueueName, SystemName},
     recovery::Rung,
 };
 
@@ -261,7 +261,7 @@ impl Depth {
     }
 }
 
-/// What a piece of state belongs to: the position of one source.
+/// What a piece of state belongs to: the position of one source, the suspects of one process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StateKey(String);
 
@@ -269,6 +269,11 @@ impl StateKey {
     /// The position of the source that feeds this flow.
     pub fn position(system: &SystemName, flow: &FlowName) -> Self {
         Self(format!("position/{system}/{flow}"))
+    }
+
+    /// What a process of this name may have died of.
+    pub(crate) fn suspects(process: &ProcessName) -> Self {
+        Self(format!("suspects/{process}"))
     }
 
     /// The key as text.

@@ -95,4 +95,4 @@ macro_rules! contract {
 }
 
 contract!(embedded, crate::subject::Embedded; and crash::a_message_that_kills_its_process_runs_alone_and_is_parked);
-contract!(rabbitmq, crate::rabbit::Rabbit);
+contract!(rabbitmq, crate::rabbit::Rabbit; and crash::a_message_that_kills_its_process_runs_alone_and_is_parked);

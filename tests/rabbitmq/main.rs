@@ -11,4 +11,5 @@ mod outage;
 mod scene;
 mod setup;
 mod strangers;
+mod suspects;
 mod window;

@@ -199,6 +199,42 @@ async fn a_queue_that_is_deleted_under_its_consumer_is_made_again() {
     scene.bus.close().await;
 }
 
+/// In Erlang: the queue drops its consumers, and tells nobody.
+const FORGET: &str = "
+    {ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, <<\"orders.billing\">>)),
+    S = amqqueue:get_pid(Q),
+    {ok, {_, Consumers}, _} = ra:local_query(S, fun rabbit_fifo:query_consumers/1),
+    [ra:process_command(S, rabbit_fifo:make_checkout(C, cancel, #{})) || C <- maps:keys(Consumers)],
+    io:format(\"~p\", [maps:size(Consumers)]).";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_the_broker_has_forgotten_consumes_again() {
+    // given
+    let broker = Broker::own().await;
+    let scene = opened(broker.amqp()).await;
+    let mut subscription = scene.bus.subscribe(&billing(), 5).await.unwrap();
+    publish(&*scene.bus, order("before"))
+        .await
+        .expect("it is confirmed");
+    receive_until(&*scene.bus, &mut subscription, "before").await;
+    // when: connection and channel stay open
+    let forgotten = broker.ctl(&["eval", FORGET]).await;
+    assert!(forgotten.starts_with('1'), "{forgotten}");
+    publish(&*scene.bus, order("after"))
+        .await
+        .expect("it is confirmed");
+    // then
+    let mut batch = Vec::new();
+    timeout(Duration::from_secs(60), subscription.receive(&mut batch, 1))
+        .await
+        .expect("it comes");
+    assert_eq!(batch[0].message, order("after"));
+    settle(&*scene.bus, batch).await;
+    drained(&*scene.bus).await;
+    subscription.close().await;
+    scene.bus.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_that_the_broker_closes_takes_no_message_along() {
     // given

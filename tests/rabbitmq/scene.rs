@@ -22,18 +22,29 @@ pub(crate) const ORDER: &str = "trunkline.commerce.v1.Order";
 /// A bus, with the folder of its store.
 pub(crate) struct Scene {
     pub(crate) bus: Arc<RabbitBus>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 pub(crate) async fn connect(url: &str) -> Result<Scene, Fault> {
-    let folder = TempDir::new().unwrap();
+    connect_with(url, TempDir::new().unwrap()).await
+}
+
+async fn connect_with(url: &str, folder: TempDir) -> Result<Scene, Fault> {
     let store = SqliteStore::open(folder.path()).unwrap();
     let process = ProcessName::new("tests").unwrap();
     let bus = RabbitBus::connect(url, &process, Arc::new(store)).await?;
     Ok(Scene {
         bus: Arc::new(bus),
-        _folder: folder,
+        folder,
     })
+}
+
+/// The process ends in good order, and begins again on its old store.
+pub(crate) async fn begun_again(scene: Scene, url: &str) -> Scene {
+    scene.bus.close().await;
+    let Scene { bus, folder } = scene;
+    drop(bus);
+    connect_with(url, folder).await.expect("the broker is there")
 }
 
 /// Connected, with the landscape declared.

@@ -22,8 +22,9 @@ use tracing::{debug, info, warn};
 use trunkline_sdk::{Fault, Remedy};
 
 use super::{
-    Ballot, Landscape,
+    Landscape,
     faults::{self, ACCESS_REFUSED, NOT_FOUND},
+    hops::Ballot,
     link::{self, Link},
     window::{Publish, Verdict, WINDOW, Window},
     wire::{self, Parcel},
