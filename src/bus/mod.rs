@@ -13,6 +13,7 @@ mod difference;
 mod drain;
 pub mod embedded;
 pub mod envelope;
+mod limits;
 pub mod rabbitmq;
 mod subscription;
 mod topology;

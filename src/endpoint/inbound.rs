@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
 
 use crate::{
-    bus::{Bus, Destination, Hop, Outgoing, StateKey, envelope::MAX_BODY},
+    bus::{Bus, Destination, Hop, Outgoing, StateKey},
     config::{Feed, FlowPlan},
     flow::{Failed, Steps, Verdict, cause, onward, outputs, tell_refused},
     message::{Content, Message, Trace},
@@ -252,18 +252,12 @@ impl Inbound {
     }
 }
 
-/// Refuses what the bus cannot carry, before it is put together with others, whose records it would hold up.
+/// Refuses what no bus carries, before it is put together with others, whose records it would hold up.
 fn carried(outputs: Vec<Outgoing>) -> Result<Vec<Outgoing>, Failed> {
-    let is_large = |output: &Outgoing| match &output.message.content {
-        Content::Canonical { bytes, .. } => bytes.len() > MAX_BODY,
-        Content::Native(_) => false,
-    };
-    if !outputs.iter().any(is_large) {
-        return Ok(outputs);
+    match outputs.iter().find_map(Outgoing::too_large) {
+        None => Ok(outputs),
+        Some(fault) => Err(Failed { step: "to", fault }),
     }
-    let fault = Fault::dead_letter("the message is larger than the 16 MiB that a bus carries")
-        .hint("keep large content elsewhere, and send where it is");
-    Err(Failed { step: "to", fault })
 }
 
 impl Pending {

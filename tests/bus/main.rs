@@ -63,6 +63,7 @@ macro_rules! contract {
             park::parked_messages_are_no_longer_delivered,
             park::parked_messages_are_listed_oldest_first_and_outlive_reopening,
             park::a_source_parks_what_it_cannot_map,
+            park::what_no_bus_carries_is_refused_and_parked_without_what_is_too_much,
             park::a_replayed_message_comes_to_its_own_queue_as_a_first_attempt,
             park::a_discarded_message_is_gone_for_good,
             park::a_parked_message_that_is_dropped_stays_parked,

@@ -18,7 +18,7 @@ use super::{
     writer::{Completion, Writer},
 };
 use crate::{
-    bus::{Destination, Hop, Refused, envelope::MAX_BODY},
+    bus::{Destination, Hop, Refused},
     names::QueueName,
     recovery::Rung,
 };
@@ -120,6 +120,9 @@ impl Writer {
         if self.desk.has_ended() {
             return Err(self.desk.ended());
         }
+        if let Err(fault) = &prepared.sealed {
+            return Err(again(fault));
+        }
         if let Some(fault) = self.disk.refusal(&prepared.hop) {
             return Err(fault);
         }
@@ -131,17 +134,13 @@ impl Writer {
             .hop
             .outputs
             .iter()
-            .zip(&prepared.sealed)
-            .map(|(output, sealed)| {
-                check_size(sealed)?;
-                match &output.to {
-                    Destination::Channel(channel) => self.route(channel.as_str()).map(Table::Waiting),
-                    Destination::Queue { queue, .. } => Ok(Table::Waiting(vec![self.find_bound(queue)?])),
-                    Destination::Retry { queue, after, .. } => {
-                        Ok(Table::Delayed(self.find_bound(queue)?, *after))
-                    }
-                    Destination::Parked { queue, .. } => Ok(Table::Parked(self.find(queue)?.0)),
+            .map(|output| match &output.to {
+                Destination::Channel(channel) => self.route(channel.as_str()).map(Table::Waiting),
+                Destination::Queue { queue, .. } => Ok(Table::Waiting(vec![self.find_bound(queue)?])),
+                Destination::Retry { queue, after, .. } => {
+                    Ok(Table::Delayed(self.find_bound(queue)?, *after))
                 }
+                Destination::Parked { queue, .. } => Ok(Table::Parked(self.find(queue)?.0)),
             })
             .collect::<Result<_, _>>()?;
         Ok(Plan { inputs, outputs })
@@ -207,7 +206,7 @@ impl Writer {
                     counts.waiting -= gone;
                 }
             }
-            for (sealed, table) in prepared.sealed.iter().zip(&plan.outputs) {
+            for (sealed, table) in prepared.sealed.iter().flatten().zip(&plan.outputs) {
                 match table {
                     Table::Waiting(queues) => {
                         for &queue in queues {
@@ -347,17 +346,6 @@ fn insert(connection: &Connection, sql: &str, id: i64, sealed: &Sealed) -> rusql
         .prepare_cached(sql)?
         .execute(params![id, sealed.sum, sealed.envelope, &sealed.body[..]])?;
     Ok(())
-}
-
-fn check_size(sealed: &Sealed) -> Result<(), Fault> {
-    if sealed.body.len() <= MAX_BODY {
-        return Ok(());
-    }
-    Err(Fault::dead_letter(format!(
-        "the body has {} bytes, a message carries at most {MAX_BODY}",
-        sealed.body.len()
-    ))
-    .hint("keep it elsewhere, and send where it is"))
 }
 
 fn tags(hop: &Hop) -> Vec<u64> {

@@ -64,7 +64,7 @@ use self::{
     writer::{Clock, Place, Writer},
 };
 use super::{
-    Bus, Depth, Destination, Hop, Outgoing, Parked, ParkedMark, Refused, StateKey, Subscription, Topology,
+    Bus, Depth, Hop, Parked, ParkedMark, Refused, StateKey, Subscription, Topology, envelope::Envelope,
 };
 use crate::{names::QueueName, recovery::Rung};
 
@@ -290,22 +290,9 @@ impl fmt::Debug for EmbeddedBus {
 
 /// Puts the outputs into their stored form, in the caller's task: the writer has other things to do.
 fn prepare(hop: Hop) -> Prepared {
-    let sealed = hop
-        .outputs
-        .iter()
-        .map(|Outgoing { to, message }| match to {
-            Destination::Channel(_) => Sealed::seal(message, 1, None, None),
-            Destination::Queue { attempt, cause, .. } => {
-                Sealed::seal(message, *attempt, cause.as_ref(), None)
-            }
-            Destination::Retry { attempt, cause, .. } => Sealed::seal(message, *attempt, Some(cause), None),
-            Destination::Parked {
-                attempt,
-                cause,
-                order,
-                ..
-            } => Sealed::seal(message, *attempt, Some(cause), *order),
-        })
+    let outputs = hop.outputs.iter();
+    let sealed = outputs
+        .map(|output| Envelope::of(output).map(Sealed::seal))
         .collect();
     Prepared { hop, sealed }
 }

@@ -231,7 +231,7 @@ impl Writer {
                 group.hops += hops.len();
                 group.bytes += hops
                     .iter()
-                    .flat_map(|prepared| &prepared.sealed)
+                    .flat_map(|prepared| prepared.sealed.iter().flatten())
                     .map(|sealed| sealed.body.len())
                     .sum::<usize>();
                 group.completions.push((hops, answer));

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    bus::{Cause, Channel, Delivery, Queue, Takes},
+    bus::{Cause, Channel, Delivery, Destination, Outgoing, Queue, Takes},
     message::{Content, Message},
     names::{ChannelName, FlowName, MessageId, TypeName},
     recovery::Rung,
