@@ -187,7 +187,20 @@ impl<'b> Source<'b> {
                 order: delivery.order,
             },
         };
-        Outgoing { to, message }
+        let outgoing = Outgoing { to, message };
+        match outgoing.too_large() {
+            // An older bus took it; where it goes none does, but for those that are parked.
+            Some(fault) if !matches!(outgoing.to, Destination::Parked { .. }) => Outgoing {
+                to: Destination::Parked {
+                    queue: self.queue.clone(),
+                    attempt,
+                    order: delivery.order,
+                    cause: self.cause(&fault.what, fault.hint),
+                },
+                ..outgoing
+            },
+            _ => outgoing,
+        }
     }
 
     fn cause(&self, what: &str, hint: Option<String>) -> Cause {

@@ -100,7 +100,8 @@ impl Envelope {
     fn shortened(mut self) -> Self {
         for (name, value) in &mut self.headers {
             if is_fault(name) && value.len() > MAX_WORDS {
-                value.truncate(value.floor_char_boundary(MAX_WORDS));
+                let end = (0..=MAX_WORDS).rev().find(|end| value.is_char_boundary(*end));
+                value.truncate(end.unwrap_or_default());
                 value.push('…');
             }
         }

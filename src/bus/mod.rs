@@ -73,6 +73,9 @@ pub trait Bus: Send + Sync {
     /// The state stored last under this key by a completed hop.
     async fn state(&self, key: &StateKey) -> Result<Option<Bytes>, Fault>;
 
+    /// Whether a queue was declared here, by whomever. Nothing is made.
+    async fn exists(&self, queue: &QueueName) -> Result<bool, Fault>;
+
     /// How many messages a queue holds.
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Fault>;
 

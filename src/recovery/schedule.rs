@@ -107,19 +107,20 @@ impl Schedule {
     }
 }
 
-/// Endless delays between attempts to reach something that is away, with jitter: 100 ms to 5 s.
+/// Endless delays between attempts to reach something that is away, with jitter: from 100 ms, to 5 s if nothing else is
+/// said.
 #[derive(Debug)]
 pub struct Patience(ExponentialBackoff);
 
 impl Patience {
     /// Begins with the shortest delay.
     pub fn new() -> Self {
-        Self(exponential(
-            Duration::from_millis(100),
-            2.0,
-            Duration::from_secs(5),
-            0.3,
-        ))
+        Self::up_to(Duration::from_secs(5))
+    }
+
+    /// With no delay longer than this, but for the jitter.
+    pub fn up_to(longest: Duration) -> Self {
+        Self(exponential(Duration::from_millis(100), 2.0, longest, 0.3))
     }
 
     /// The next delay.

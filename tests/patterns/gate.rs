@@ -154,6 +154,10 @@ impl Bus for Gate {
         self.behind.state(key).await
     }
 
+    async fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {
+        self.behind.exists(queue).await
+    }
+
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Fault> {
         self.behind.depth(queue).await
     }

@@ -8,6 +8,7 @@
 mod support;
 
 mod outage;
+mod partitions;
 mod scene;
 mod setup;
 mod strangers;

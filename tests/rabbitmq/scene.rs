@@ -16,7 +16,7 @@ use trunkline::{
 };
 use trunkline_sdk::Fault;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const ORDER: &str = "trunkline.commerce.v1.Order";
 
 /// A bus, with the folder of its store.
@@ -65,7 +65,12 @@ pub(crate) fn channel(name: &str) -> ChannelName {
 }
 
 pub(crate) fn billing() -> QueueName {
-    QueueName::of_subscriber(&channel("orders"), &FlowName::new("billing").unwrap())
+    reader("billing")
+}
+
+/// The queue by which a flow reads `orders`.
+pub(crate) fn reader(flow: &str) -> QueueName {
+    QueueName::of_subscriber(&channel("orders"), &FlowName::new(flow).unwrap())
 }
 
 pub(crate) fn landscape() -> Topology {

@@ -83,6 +83,13 @@ impl Desk {
         state.queues.insert(queue.number | PARKED, Line::parked(queue));
     }
 
+    /// Whether there is such a queue.
+    pub(super) fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {
+        let state = self.state();
+        state.check()?;
+        Ok(state.numbers.contains_key(queue.as_str()))
+    }
+
     /// The number of a queue.
     pub(super) fn number(&self, queue: &QueueName) -> Result<u16, Fault> {
         let state = self.state();

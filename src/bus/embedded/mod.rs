@@ -236,6 +236,10 @@ impl Bus for EmbeddedBus {
             .await
     }
 
+    async fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {
+        self.desk.exists(queue)
+    }
+
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Fault> {
         self.desk.depth(queue)
     }

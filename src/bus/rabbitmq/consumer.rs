@@ -8,22 +8,15 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use futures_util::{
-    FutureExt, StreamExt,
-    future::{BoxFuture, pending},
-};
+use futures_util::{FutureExt, StreamExt};
 use lapin::{
-    Channel,
-    options::{
-        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
-        QueueDeclareOptions,
-    },
+    options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
 use tokio::{
@@ -34,18 +27,13 @@ use tracing::{info, warn};
 use trunkline_sdk::Fault;
 
 use super::{
-    Landscape, faults,
+    Landscape, RETRY, faults,
+    generation::{Generation, Trial, judging},
     hops::Hops,
-    ledger::Ledger,
-    lock,
-    suspects::{self, Suspect, Suspects, Turn},
-    wire,
+    look,
+    suspects::Suspects,
 };
-use crate::{
-    bus::{Delivery, Receipt, Settle},
-    names::QueueName,
-    recovery::Patience,
-};
+use crate::{bus::Delivery, names::QueueName, recovery::Patience};
 
 /// How long the broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,9 +42,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(10);
 /// How many settlements are carried out at a time.
 const BATCH: usize = 1024;
-
-/// Numbers of channels that receive, never given twice in a process.
-static SESSIONS: AtomicU64 = AtomicU64::new(1);
 
 /// A subscription's task.
 pub(super) struct Consumer {
@@ -76,76 +61,6 @@ pub(super) struct Consumer {
 
 /// Asked to close the subscription, with the place for the answer; its other end dropped: so was the subscription.
 pub(super) type Closing = oneshot::Receiver<oneshot::Sender<()>>;
-
-/// One channel, from its opening to its end.
-pub(super) struct Generation {
-    channel: Channel,
-    deliveries: lapin::Consumer,
-    session: u64,
-    /// Gone when nothing more is to be received; then the settlements end with the last receipt.
-    line: Option<Arc<Line>>,
-    settlements: mpsc::UnboundedReceiver<Settlement>,
-    ledger: Ledger,
-    /// Taken from the stream, and not handed on yet.
-    held: Option<Delivery>,
-    /// While it is there, nothing is taken from the stream.
-    trial: Option<Trial>,
-    watch: Watch,
-}
-
-/// What a consumer that nothing comes to has seen.
-#[derive(Debug, Default)]
-struct Watch {
-    /// Something came since the last look.
-    came: bool,
-    /// Something has come on this channel.
-    ever: bool,
-    /// The last look was not as it should be.
-    suspicious: bool,
-}
-
-/// What is done about a suspect.
-enum Trial {
-    /// It waits until all that was given out before is settled.
-    Waiting(Suspect),
-    /// It gets its turn, or is parked.
-    Judging(BoxFuture<'static, Option<(Delivery, Turn)>>),
-    /// It is given out alone, or was parked: it ends when nothing is out any more.
-    Out,
-}
-
-enum Settlement {
-    Settle(u64),
-    PutBack(u64),
-}
-
-/// By which the receipts of one channel reach its task; at most `prefetch` settlements are under way.
-struct Line {
-    queue: QueueName,
-    closed: AtomicBool,
-    settlements: mpsc::UnboundedSender<Settlement>,
-    /// The suspect that is out, and nothing beside it. On a dead channel it lasts as long as its receipt.
-    alone: Mutex<Option<Turn>>,
-}
-
-impl Settle for Line {
-    fn queue(&self) -> &QueueName {
-        &self.queue
-    }
-
-    // A dead channel has nobody who listens: the broker has put its deliveries back.
-    fn settle(&self, tag: u64) {
-        let _ = self.settlements.send(Settlement::Settle(tag));
-    }
-
-    fn abandon(&self, tag: u64) {
-        let _ = self.settlements.send(Settlement::PutBack(tag));
-    }
-
-    fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
-    }
-}
 
 enum End {
     Closed(Option<oneshot::Sender<()>>),
@@ -175,24 +90,7 @@ impl Consumer {
             .await
             .map_err(|_| faults::silent(&doing))?
             .map_err(|error| faults::refused(error, &doing, self.landscape.link.address()))?;
-        let (line, settlements) = mpsc::unbounded_channel();
-        let line = Some(Arc::new(Line {
-            queue: self.queue.clone(),
-            closed: AtomicBool::new(false),
-            settlements: line,
-            alone: Mutex::default(),
-        }));
-        Ok(Generation {
-            channel,
-            deliveries,
-            session: SESSIONS.fetch_add(1, Ordering::Relaxed),
-            line,
-            settlements,
-            ledger: Ledger::new(),
-            held: None,
-            trial: None,
-            watch: Watch::default(),
-        })
+        Ok(Generation::new(self.queue.clone(), channel, deliveries))
     }
 
     /// Runs until the subscription is closed or dropped.
@@ -225,11 +123,12 @@ impl Consumer {
 
     /// Tries until it succeeds; the error: the subscription was closed meanwhile.
     async fn reopen(&self, closing: &mut Closing) -> Result<Generation, Option<oneshot::Sender<()>>> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::up_to(RETRY);
+        let lost = std::time::Instant::now();
         loop {
             let attempt = async {
                 // The queue may be gone, with all that was bound to it.
-                self.landscape.assert_again().await?;
+                self.landscape.assert_again(lost).await?;
                 self.open().await
             };
             tokio::select! {
@@ -266,7 +165,7 @@ impl Consumer {
                 asked = &mut *closing => {
                     return match asked {
                         Ok(done) => {
-                            generation.close().await;
+                            self.close(&mut generation).await;
                             End::Closed(Some(done))
                         }
                         Err(_) => {
@@ -330,23 +229,12 @@ impl Consumer {
             watch.suspicious = false;
             return Ok(());
         }
-        let doing = format!("looking at queue `{}`", self.name);
-        let passive = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::default()
-        };
-        let name = self.name.as_str().into();
         // On the same channel: one that is dead shows itself.
-        let asking = generation
-            .channel
-            .queue_declare(name, passive, FieldTable::default());
-        let queue = timeout(PATIENCE, Box::pin(asking))
-            .await
-            .map_err(|_| faults::silent(&doing))?
-            .map_err(|error| faults::refused(error, &doing, self.landscape.link.address()))?;
+        let link = &self.landscape.link;
+        let standing = look::standing(&generation.channel, &self.name, link).await?;
         // Where one is given everything, the others wait, and rightly get nothing.
-        let may_wait = !watch.ever && self.landscape.is_ordered(&self.queue);
-        let wrong = match (queue.consumer_count(), queue.message_count()) {
+        let may_wait = !watch.ever && self.keeps_order();
+        let wrong = match (standing.consumers, standing.ready) {
             (0, _) => "it has forgotten that we read it",
             (_, 1..) if !may_wait => "messages wait in it, and none is given to us",
             _ => {
@@ -368,121 +256,37 @@ impl Consumer {
                 let Some(suspects) = self.suspects.clone() else {
                     return;
                 };
-                let judging = suspects.judge(suspect, self.hops.clone());
+                let judging = suspects.judge(*suspect, self.hops.clone());
                 generation.trial = Some(Trial::Judging(judging.boxed()));
             }
-            Some(Trial::Out) if out == 0 => {
-                // It did not kill us.
-                let turn = generation.line.as_ref().and_then(|line| lock(&line.alone).take());
-                drop(turn);
-            }
+            Some(Trial::Out) if out == 0 => generation.survive(),
             trial => generation.trial = trial,
         }
     }
 
     /// The subscription was dropped: takes nothing more, and carries out settlements until no receipt is left.
     async fn run_out(&self, mut generation: Generation) {
-        let tag = generation.deliveries.tag();
-        let cancelling = generation
-            .channel
-            .basic_cancel(tag, BasicCancelOptions::default());
-        if !matches!(timeout(PATIENCE, cancelling).await, Ok(Ok(()))) {
-            return;
-        }
         (generation.held, generation.trial) = (None, None);
-        while let Some(Some(Ok(delivery))) = generation.deliveries.next().now_or_never() {
-            generation.put_back(delivery.delivery_tag);
+        // Where order is kept, nobody else may begin before the last of ours is settled.
+        if !self.keeps_order() {
+            let tag = generation.deliveries.tag();
+            let cancelling = generation
+                .channel
+                .basic_cancel(tag, BasicCancelOptions::default());
+            if !matches!(timeout(PATIENCE, cancelling).await, Ok(Ok(()))) {
+                return;
+            }
+            while let Some(Some(Ok(delivery))) = generation.deliveries.next().now_or_never() {
+                generation.put_back(delivery.delivery_tag);
+            }
         }
-        generation.line = None;
+        generation.run_out();
         let mut settlements = Vec::with_capacity(BATCH);
         while generation.settlements.recv_many(&mut settlements, BATCH).await > 0 {
             generation.carry_out(&mut settlements);
             self.note(&generation);
         }
-        generation.close().await;
-    }
-
-    fn note(&self, generation: &Generation) {
-        self.unsettled.store(generation.ledger.out(), Ordering::Relaxed);
-    }
-}
-
-/// Waits for the judgement on a suspect, if there is one to come.
-async fn judging(trial: &mut Option<Trial>) -> Option<(Delivery, Turn)> {
-    match trial {
-        Some(Trial::Judging(judging)) => judging.await,
-        _ => pending().await,
-    }
-}
-
-impl Generation {
-    /// Takes a delivery in; `judges`: unless it is a suspect, it is given out next.
-    fn hold(&mut self, mut delivery: lapin::message::Delivery, judges: bool) {
-        let Some(line) = self.line.clone() else {
-            return;
-        };
-        let tag = delivery.delivery_tag;
-        self.watch.came = true;
-        self.ledger.deliver(tag);
-        let (envelope, oversized) = wire::open(&mut delivery);
-        let opened = envelope.open();
-        let returns = Some(&delivery).filter(|_| judges).and_then(suspects::returns);
-        let delivery = Delivery {
-            message: opened.message,
-            attempt: opened.attempt,
-            cause: opened.cause,
-            redelivered: delivery.redelivered,
-            session: self.session,
-            order: opened.order,
-            unreadable: oversized.or(opened.unreadable),
-            receipt: Receipt::new(tag, line),
-        };
-        match returns {
-            None => self.held = Some(delivery),
-            Some(returns) => self.trial = Some(Trial::Waiting(Suspect { delivery, returns })),
-        }
-    }
-
-    /// `None`: it was parked.
-    fn give_out_alone(&mut self, judged: Option<(Delivery, Turn)>) {
-        self.trial = Some(Trial::Out);
-        match (judged, &self.line) {
-            (Some((delivery, turn)), Some(line)) => {
-                *lock(&line.alone) = Some(turn);
-                self.held = Some(delivery);
-            }
-            // Who keeps order must look again at what is parked.
-            _ => self.session = SESSIONS.fetch_add(1, Ordering::Relaxed),
-        }
-    }
-
-    /// Acks and puts back. The frames are queued and not waited for: [`Generation::close`] does that.
-    fn carry_out(&mut self, settlements: &mut Vec<Settlement>) {
-        for settlement in settlements.drain(..) {
-            match settlement {
-                Settlement::Settle(tag) => self.ledger.settle(tag),
-                Settlement::PutBack(tag) => {
-                    if self.ledger.put_back(tag) {
-                        self.put_back(tag);
-                    }
-                }
-            }
-        }
-        for ack in self.ledger.flush() {
-            let options = BasicAckOptions {
-                multiple: ack.multiple,
-            };
-            // On a dead channel it fails, and the message comes again.
-            let _ = self.channel.basic_ack(ack.tag, options).now_or_never();
-        }
-    }
-
-    fn put_back(&self, tag: u64) {
-        let options = BasicNackOptions {
-            requeue: true,
-            multiple: false,
-        };
-        let _ = self.channel.basic_nack(tag, options).now_or_never();
+        self.close(&mut generation).await;
     }
 
     /// Carries out the settlements under way and closes the channel; what is still out the broker puts back.
@@ -492,24 +296,44 @@ impl Generation {
     /// it ends (400 of 7,000 messages came again in a test). Cancelling the consumer goes through the queue's
     /// log, behind the acks sent before; then the channel sends what it has kept. The answer to the
     /// cancelling comes too early to tell, the one to the request after it does not.
-    async fn close(&mut self) {
-        if let Some(line) = &self.line {
-            line.closed.store(true, Ordering::Release);
-        }
+    ///
+    /// Where order is kept, a consumer that is cancelled lets the next one begin while its own messages are still out,
+    /// and they would come after those behind them. There a second consumer, which gets nothing, goes through the log
+    /// instead, and the end of the channel puts the messages back before the next one begins.
+    async fn close(&self, generation: &mut Generation) {
+        generation.end();
         let mut settlements = Vec::new();
-        while let Ok(settlement) = self.settlements.try_recv() {
+        while let Ok(settlement) = generation.settlements.try_recv() {
             settlements.push(settlement);
         }
-        self.carry_out(&mut settlements);
+        generation.carry_out(&mut settlements);
+        let channel = &generation.channel;
         let closing = async {
-            let tag = self.deliveries.tag();
-            self.channel
-                .basic_cancel(tag, BasicCancelOptions::default())
+            if self.keeps_order() {
+                Box::pin(channel.basic_consume(
+                    self.name.as_str().into(),
+                    "".into(),
+                    BasicConsumeOptions::default(),
+                    FieldTable::default(),
+                ))
                 .await?;
-            self.channel.basic_qos(1, BasicQosOptions::default()).await?;
-            self.channel.close(200, "closed".into()).await
+            } else {
+                let tag = generation.deliveries.tag();
+                channel.basic_cancel(tag, BasicCancelOptions::default()).await?;
+            }
+            channel.basic_qos(1, BasicQosOptions::default()).await?;
+            channel.close(200, "closed".into()).await
         };
         // A channel that is dead already has nothing to be carried out.
         let _ = timeout(PATIENCE, closing).await;
+    }
+
+    /// Whether the queue is given to one subscription at a time, in its order.
+    fn keeps_order(&self) -> bool {
+        self.suspects.is_some() && self.landscape.is_ordered(&self.queue)
+    }
+
+    fn note(&self, generation: &Generation) {
+        self.unsettled.store(generation.ledger.out(), Ordering::Relaxed);
     }
 }

@@ -13,6 +13,7 @@ mod consumer;
 mod declare;
 mod doctor;
 mod faults;
+mod generation;
 mod grant;
 mod hasten;
 mod hops;
@@ -24,7 +25,9 @@ mod look;
 mod management;
 mod moving;
 mod orphan;
+mod partition;
 mod publisher;
+mod reading;
 mod suspects;
 mod topology;
 mod window;
@@ -36,6 +39,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -63,6 +67,8 @@ use crate::{
     store::StateStore,
 };
 
+/// So long at most between two attempts to reach a broker that is away: it is found again soon after it is back.
+const RETRY: Duration = Duration::from_secs(1);
 /// Batches on their way to the publisher; more wait in their callers.
 const INBOX: usize = 64;
 
@@ -91,6 +97,8 @@ struct Landscape {
     link: Arc<Link>,
     /// What was declared last; nothing, if nothing was.
     topology: Mutex<Option<Topology>>,
+    /// When the last assertion of it that succeeded was begun.
+    asserted: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl RabbitBus {
@@ -109,6 +117,7 @@ impl RabbitBus {
         let landscape = Arc::new(Landscape {
             link: Arc::new(Link::new(address, process, "consumer", ANY_FRAME)),
             topology: Mutex::new(None),
+            asserted: tokio::sync::Mutex::default(),
         });
         let suspects = Suspects::begin(state.clone(), process).await?;
         let live = Live::open(&publishing).await?;
@@ -184,19 +193,27 @@ impl Landscape {
         queues.any(|queue| queue.name == *name && queue.takes.is_ordered())
     }
 
-    /// Declares once more what was declared, if anything was: the broker may have lost it.
-    async fn assert_again(&self) -> Result<(), Fault> {
-        let topology = lock(&self.topology).clone();
-        match topology {
-            Some(topology) => declare::assert(&self.link, &topology).await,
-            None => Ok(()),
+    /// Declares once more what was declared, if anything was: the broker may have lost it. One of those who lost the
+    /// broker does it for all.
+    async fn assert_again(&self, lost: Instant) -> Result<(), Fault> {
+        let mut asserted = self.asserted.lock().await;
+        if asserted.is_some_and(|began| began > lost) {
+            return Ok(());
         }
+        let began = Instant::now();
+        let topology = lock(&self.topology).clone();
+        if let Some(topology) = topology {
+            declare::assert(&self.link, &topology).await?;
+        }
+        *asserted = Some(began);
+        Ok(())
     }
 }
 
 #[async_trait]
 impl Bus for RabbitBus {
     async fn declare(&self, topology: &Topology) -> Result<(), Fault> {
+        declare::assert_no_rivals(&self.landscape.link, topology).await?;
         declare::assert(&self.landscape.link, topology).await?;
         self.landscape.remember(topology);
         Ok(())
@@ -224,6 +241,12 @@ impl Bus for RabbitBus {
         self.hops.state(key).await
     }
 
+    async fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {
+        // Every queue has one for what is parked, and some have nothing else.
+        let parked = look::ready(&self.landscape.link, &queue.parked()).await?;
+        Ok(parked.is_some())
+    }
+
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Fault> {
         let link = &self.landscape.link;
         let parked = look::ready(link, &queue.parked()).await?;
@@ -245,13 +268,7 @@ impl Bus for RabbitBus {
     }
 
     async fn parked_marks(&self, queue: &QueueName) -> Result<Vec<ParkedMark>, Fault> {
-        let parked = look::parked(&self.landscape.link, queue, usize::MAX).await?;
-        let mark = |parked: Parked| ParkedMark {
-            id: parked.message.id,
-            key: parked.message.key,
-            order: parked.order,
-        };
-        Ok(parked.into_iter().map(mark).collect())
+        look::parked_marks(&self.landscape.link, queue).await
     }
 
     async fn close(&self) {
