@@ -14,6 +14,7 @@ mod drain;
 pub mod embedded;
 pub mod envelope;
 pub mod rabbitmq;
+mod replay;
 mod subscription;
 mod topology;
 
@@ -27,6 +28,8 @@ use trunkline_sdk::Fault;
 pub use bucket::{Bucket, Partition};
 pub use difference::{Difference, DifferenceKind};
 pub use drain::{Drained, drain, holds};
+pub use replay::replay_key;
+pub(crate) use replay::requested;
 pub use subscription::{Delivery, Receipt, Settle, Subscription};
 pub use topology::{Channel, Queue, Takes, Topology};
 
@@ -122,6 +125,8 @@ impl Hop {
     }
 
     /// A parked message goes back to its queue, under its id, as a first attempt.
+    ///
+    /// Not for a queue that keeps order: it would come behind what follows it. [`replay_key`] keeps it.
     pub fn replay(input: Delivery) -> Self {
         let to = Destination::Queue {
             queue: input.queue().clone(),
