@@ -61,9 +61,10 @@ impl List {
 async fn all(bus: &dyn Bus, plan: &Plan) -> Result<Vec<(QueueName, Parked)>, Failure> {
     let mut all = Vec::new();
     for flow in &plan.flows {
-        let queue = flow.queue();
-        let parked = bus.parked(&queue, MOST).await?;
-        all.extend(parked.into_iter().map(|parked| (queue.clone(), parked)));
+        for queue in flow.queues() {
+            let parked = bus.parked(&queue.name, MOST).await?;
+            all.extend(parked.into_iter().map(|parked| (queue.name.clone(), parked)));
+        }
     }
     Ok(all)
 }
