@@ -171,6 +171,11 @@ impl MessageId {
         Self::derive(&["derived", self.as_str(), flow.as_str(), &ordinal.to_string()])
     }
 
+    /// The id of a request to a queue, made at this time.
+    pub(crate) fn of_request(queue: &QueueName, about: &str, at: &str) -> Self {
+        Self::derive(&["request", queue.as_str(), about, at])
+    }
+
     fn derive(parts: &[&str]) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in std::iter::once(&DERIVATION).chain(parts) {

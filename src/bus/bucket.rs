@@ -56,6 +56,11 @@ impl Partition {
         Self { index, of }
     }
 
+    /// Whether the messages of this key belong to it.
+    pub fn holds(self, key: &str) -> bool {
+        Self::of_bucket(Bucket::of(key), self.of) == self
+    }
+
     /// The buckets that belong to it.
     pub fn buckets(self) -> impl Iterator<Item = Bucket> {
         Bucket::all().filter(move |bucket| Self::of_bucket(*bucket, self.of) == self)

@@ -15,6 +15,7 @@ pub mod embedded;
 pub mod envelope;
 mod limits;
 pub mod rabbitmq;
+mod replay;
 mod subscription;
 mod topology;
 
@@ -28,6 +29,8 @@ use trunkline_sdk::Fault;
 pub use bucket::{Bucket, Partition};
 pub use difference::{Difference, DifferenceKind};
 pub use drain::{Drained, drain, holds};
+pub use replay::replay_key;
+pub(crate) use replay::requested;
 pub use subscription::{Delivery, Receipt, Settle, Subscription};
 pub use topology::{Channel, Queue, Takes, Topology};
 
@@ -126,6 +129,8 @@ impl Hop {
     }
 
     /// A parked message goes back to its queue, under its id, as a first attempt.
+    ///
+    /// Not for a queue that keeps order: it would come behind what follows it. [`replay_key`] keeps it.
     pub fn replay(input: Delivery) -> Self {
         let to = Destination::Queue {
             queue: input.queue().clone(),

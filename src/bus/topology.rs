@@ -1,5 +1,7 @@
 //! The channels and queues of a whole landscape, as data.
 
+use std::fmt;
+
 use super::Partition;
 use crate::names::{ChannelName, QueueName, TypeName};
 
@@ -49,5 +51,16 @@ impl Takes {
     /// Whether the queue is given to one subscription at a time.
     pub fn is_ordered(self) -> bool {
         self != Takes::All
+    }
+}
+
+/// In words: `all messages`, `partition 3 of 8`, `messages without a key`.
+impl fmt::Display for Takes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Takes::All => f.write_str("all messages"),
+            Takes::Partition(Partition { index, of }) => write!(f, "partition {index} of {of}"),
+            Takes::Unkeyed => f.write_str("messages without a key"),
+        }
     }
 }

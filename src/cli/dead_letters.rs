@@ -70,13 +70,14 @@ async fn all(bus: &dyn Bus, plan: &Plan) -> Result<Option<Vec<(QueueName, Parked
     let mut all = Vec::new();
     let mut found = false;
     for flow in &plan.flows {
-        let queue = flow.queue();
-        if !bus.exists(&queue).await? {
-            continue;
+        for queue in flow.queues() {
+            if !bus.exists(&queue.name).await? {
+                continue;
+            }
+            found = true;
+            let parked = bus.parked(&queue.name, MOST).await?;
+            all.extend(parked.into_iter().map(|parked| (queue.name.clone(), parked)));
         }
-        found = true;
-        let parked = bus.parked(&queue, MOST).await?;
-        all.extend(parked.into_iter().map(|parked| (queue.clone(), parked)));
     }
     Ok(found.then_some(all))
 }

@@ -14,7 +14,7 @@ use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
 use crate::{
     bus::{Bus, Destination, Hop, Outgoing, StateKey},
     config::{Feed, FlowPlan},
-    flow::{Failed, Steps, Verdict, cause, onward, outputs, tell_refused},
+    flow::{Failed, Keys, Steps, Verdict, cause, onward, outputs, tell_refused},
     message::{Content, Message, Trace},
     names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
     observe::Tally,
@@ -32,6 +32,7 @@ pub(crate) struct Inbound {
     queue: QueueName,
     steps: Steps,
     target: Option<ChannelName>,
+    keys: Keys,
     bus: Arc<dyn Bus>,
     tally: Arc<Tally>,
     stopping: watch::Receiver<bool>,
@@ -64,9 +65,10 @@ impl Inbound {
             flow: plan.name.clone(),
             system: system.clone(),
             uri: format!("/{system}/{}", plan.name).into(),
-            queue: plan.queue(),
+            queue: QueueName::of_source(system, &plan.name),
             steps: plan.steps.clone(),
             target: plan.target.channel().cloned(),
+            keys: plan.keys.clone(),
             bus,
             tally,
             stopping,
@@ -142,7 +144,7 @@ impl Inbound {
             }
         };
         let outcome = match applied {
-            Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref()),
+            Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref(), &self.keys),
             Ok(Verdict::Filtered(rule)) => {
                 let receipt = Receipt::Filtered(rule.to_string());
                 self.tally.filtered(rule);

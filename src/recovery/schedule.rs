@@ -105,6 +105,14 @@ impl Schedule {
             .unwrap_or(self.first);
         Some(Rung::at_least(delay))
     }
+
+    /// How long all delays are together.
+    pub fn whole(&self) -> Duration {
+        (1..self.attempts)
+            .filter_map(|attempt| self.after(attempt))
+            .map(Rung::delay)
+            .sum()
+    }
 }
 
 /// Endless delays between attempts to reach something that is away, with jitter: from 100 ms, to 5 s if nothing else is
@@ -161,6 +169,7 @@ mod tests {
         let rungs: Vec<_> = (1..=7)
             .map(|attempt| schedule.after(attempt).map(Rung::word))
             .collect();
+        assert_eq!(schedule.whole(), Duration::from_secs(1 + 5 + 30 + 30 + 120 + 120));
         assert_eq!(
             rungs,
             [

@@ -18,7 +18,7 @@ use super::{
     writer::{Completion, Writer},
 };
 use crate::{
-    bus::{Destination, Hop, Refused},
+    bus::{Destination, Hop, Refused, Takes},
     names::QueueName,
     recovery::Rung,
 };
@@ -135,7 +135,9 @@ impl Writer {
             .outputs
             .iter()
             .map(|output| match &output.to {
-                Destination::Channel(channel) => self.route(channel.as_str()).map(Table::Waiting),
+                Destination::Channel(channel) => self
+                    .route(channel.as_str(), output.message.key.as_deref())
+                    .map(Table::Waiting),
                 Destination::Queue { queue, .. } => Ok(Table::Waiting(vec![self.find_bound(queue)?])),
                 Destination::Retry { queue, after, .. } => {
                     Ok(Table::Delayed(self.find_bound(queue)?, *after))
@@ -146,16 +148,29 @@ impl Writer {
         Ok(Plan { inputs, outputs })
     }
 
-    fn route(&self, channel: &str) -> Result<Vec<u16>, Fault> {
-        match self.channels.get(channel) {
-            None => Err(Fault::stop(format!("there is no channel `{channel}` on the bus"))
-                .hint("declare the landscape first; is the channel part of it?")),
-            Some(known) if known.queues.is_empty() => Err(Fault::stop(format!(
-                "no queue takes what is sent to channel `{channel}`"
-            ))
-            .hint("add a flow that reads it")),
-            Some(known) => Ok(known.queues.clone()),
+    fn route(&self, channel: &str, key: Option<&str>) -> Result<Vec<u16>, Fault> {
+        let Some(known) = self.channels.get(channel) else {
+            return Err(Fault::stop(format!("there is no channel `{channel}` on the bus"))
+                .hint("declare the landscape first; is the channel part of it?"));
+        };
+        let takes = |takes: Takes| match takes {
+            Takes::All => true,
+            Takes::Partition(partition) => key.is_some_and(|key| partition.holds(key)),
+            Takes::Unkeyed => key.is_none(),
+        };
+        let queues: Vec<_> = known
+            .queues
+            .iter()
+            .filter(|(_, what)| takes(*what))
+            .map(|(number, _)| *number)
+            .collect();
+        if queues.is_empty() {
+            return Err(
+                Fault::stop(format!("no queue takes what is sent to channel `{channel}`"))
+                    .hint("add a flow that reads it"),
+            );
         }
+        Ok(queues)
     }
 
     fn find(&self, queue: &QueueName) -> Result<(u16, bool), Fault> {

@@ -55,8 +55,8 @@ pub(super) fn renumbered(wanted: &BTreeMap<String, Value>, found: &FoundQueue) -
 pub(super) fn renumbering(queue: &str, is: u8, should: u8) -> String {
     let flow = reader(queue).unwrap_or(queue);
     format!(
-        "go back to {is}; or stop what publishes to its channel, let the queues of `{flow}` run empty with {is}, remove them \
-         in the broker's console, and run `trunkline topology apply` with {should}"
+        "go back to {is}; or stop what publishes to its channel, let the queues of `{flow}` run empty with {is}, the \
+         parked ones too, remove them in the broker's console, and run `trunkline topology apply` with {should}"
     )
 }
 

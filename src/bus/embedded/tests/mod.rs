@@ -4,6 +4,7 @@ mod account;
 mod folder;
 mod full;
 mod harm;
+mod partitions;
 mod suspects;
 
 use std::time::Duration;

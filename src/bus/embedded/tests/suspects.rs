@@ -137,24 +137,3 @@ async fn a_process_that_ends_in_good_order_counts_for_nothing() {
         .unwrap();
     assert_eq!(counted, 0);
 }
-
-#[tokio::test]
-async fn a_file_of_the_first_form_is_carried_over() {
-    // given
-    let folder = TempDir::new().unwrap();
-    let bus = opened(&folder).await;
-    publish(&bus, 10).await;
-    bus.close().await;
-    file(&folder)
-        .execute_batch("DROP TABLE suspects; DROP TABLE process; PRAGMA user_version = 1;")
-        .unwrap();
-    // when
-    let bus = opened(&folder).await;
-    // then
-    let mut subscription = bus.subscribe(&queue(), 10).await.unwrap();
-    let received = receive(&mut subscription, 10).await;
-    settle(&bus, received).await;
-    subscription.close().await;
-    bus.close().await;
-    opened(&folder).await.close().await;
-}
