@@ -13,6 +13,7 @@ mod process;
 mod case;
 mod files;
 mod graph;
+mod large;
 mod program;
 mod schema;
 mod watch;
