@@ -4,6 +4,7 @@
 //! can be known before it runs, all at once; what passes is a [`Plan`].
 
 mod check;
+mod compatibility;
 mod files;
 mod findings;
 mod flow;
@@ -11,6 +12,7 @@ mod known;
 mod landscape;
 mod plan;
 mod references;
+mod proto;
 mod report;
 mod scalar;
 pub(crate) mod schema;
@@ -21,6 +23,7 @@ mod yaml;
 
 pub use check::check;
 pub(crate) use check::unknown_hint;
+pub use compatibility::Before;
 pub use files::Files;
 pub use flow::FlowFile;
 pub(crate) use known::Known;

@@ -10,6 +10,7 @@
 #[path = "../support/process.rs"]
 mod process;
 
+mod against;
 mod case;
 mod files;
 mod graph;
@@ -17,6 +18,7 @@ mod large;
 mod program;
 mod schema;
 mod watch;
+mod readmes;
 
 use std::{fs, path::Path};
 
