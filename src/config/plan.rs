@@ -12,6 +12,7 @@ use trunkline_sdk::{Adapter, Fault, Settings};
 use crate::{
     bus::{Queue, Topology, rabbitmq},
     flow::Steps,
+    mapping::Tables,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
     recovery::Schedule,
 };
@@ -33,6 +34,8 @@ pub struct Plan {
     pub processes: BTreeMap<ProcessName, Vec<FlowName>>,
     /// Every channel and queue of the landscape.
     pub topology: Topology,
+    /// The code tables.
+    pub tables: Tables,
 }
 
 impl Plan {

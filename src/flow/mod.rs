@@ -14,7 +14,7 @@ mod translate;
 
 use trunkline_sdk::{Kind, Need, Opt, Settings};
 
-pub use processor::{Processor, Rule, Step};
+pub use processor::{Expression, Processor, Rule, Step};
 pub(crate) use run::{Flow, cause, onward, outputs, run, tell_refused};
 pub(crate) use scope::{Carries, Scope};
 pub use steps::{Emitted, Failed, Steps, Verdict};

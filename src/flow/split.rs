@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Settings};
 
-use super::{Carries, Processor, Scope, Step, reading::reading};
+use super::{Carries, Expression, Processor, Scope, Step, reading::reading};
 use crate::{
     mapping::Split,
     message::{Content, Message},
@@ -66,6 +66,10 @@ fn compile(settings: &Settings, scope: &mut Scope<'_>) -> Option<Split> {
 impl Processor for Splitter {
     fn word(&self) -> &'static str {
         "split"
+    }
+
+    fn expressions(&self) -> Vec<Expression<'_>> {
+        vec![Expression::Splits(&self.split)]
     }
 
     fn may_end(&self) -> bool {

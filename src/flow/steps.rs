@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use trunkline_sdk::Fault;
 
-use super::{Processor, Rule, Step};
+use super::{Expression, Processor, Rule, Step};
 use crate::{message::Message, names::ChannelName};
 
 /// The steps of one flow. Cheap to clone.
@@ -42,6 +42,16 @@ impl Steps {
     /// These steps.
     pub fn new(steps: Vec<Box<dyn Processor>>) -> Self {
         Self(steps.into())
+    }
+
+    /// The expressions of all steps, each with the step's word, in their order.
+    pub fn expressions(&self) -> impl Iterator<Item = (&'static str, Expression<'_>)> {
+        self.0.iter().flat_map(|step| {
+            let word = step.word();
+            step.expressions()
+                .into_iter()
+                .map(move |expression| (word, expression))
+        })
     }
 
     /// Their words, in order.

@@ -16,9 +16,9 @@ mod files;
 mod graph;
 mod large;
 mod program;
+mod readmes;
 mod schema;
 mod watch;
-mod readmes;
 
 use std::{fs, path::Path};
 

@@ -38,7 +38,10 @@ fn what_the_readme_of_the_file_adapter_shows_is_right() {
     let flows: String = files.values().map(String::as_str).collect();
     for line in flows.lines() {
         if let Some(map) = line.trim().strip_prefix("- translate: ") {
-            files.insert(map.to_owned(), "StockLevel{ sku: \"A\", counted_at: timestamp(attributes.time) }\n".to_owned());
+            files.insert(
+                map.to_owned(),
+                "StockLevel{ sku: \"A\", counted_at: timestamp(attributes.time) }\n".to_owned(),
+            );
         }
     }
     // when

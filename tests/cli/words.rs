@@ -18,10 +18,13 @@ Usage: trunkline <COMMAND>
 Commands:
   run           Run a landscape, or one process of it
   check         Tell everything that is wrong in a landscape, before it runs
+  test          Run the tests of a landscape
+  map           Run one mapping on records from stdin
   demo          Run the example shop with 200 orders, some of them broken
   dead-letters  The messages that wait for a person
   bus           The bus itself
   topology      What the landscape needs on its bus: exchanges, queues, users
+  lineage       Which data goes where: source field, canonical field, target field
   graph         Draw the landscape: systems, channels, flows
   schema        The words of a landscape's files as JSON Schema, for editors
   adapters      What can be connected, and with which options

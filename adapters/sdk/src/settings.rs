@@ -65,6 +65,7 @@ enum Shape {
     Scalar {
         text: String,
         from_variable: bool,
+        is_quoted: bool,
         stretches: Vec<Stretch>,
     },
     List(Vec<Settings>),
@@ -114,6 +115,7 @@ impl Settings {
             shape: Shape::Scalar {
                 text: text.into(),
                 from_variable,
+                is_quoted: false,
                 stretches: Vec::new(),
             },
         }
@@ -127,6 +129,20 @@ impl Settings {
             *stretches = told;
         }
         self
+    }
+
+    /// The same scalar, written between quotes or as a block: surely a text, whatever it looks like.
+    #[must_use]
+    pub fn quoted(mut self) -> Self {
+        if let Shape::Scalar { is_quoted, .. } = &mut self.shape {
+            *is_quoted = true;
+        }
+        self
+    }
+
+    /// Whether it was written as a text.
+    pub fn is_quoted(&self) -> bool {
+        matches!(&self.shape, Shape::Scalar { is_quoted: true, .. })
     }
 
     /// Where a part (in bytes) of a scalar's text stands; of one that goes over several lines, its first.

@@ -55,6 +55,10 @@ mod tests {
             true
         }
 
+        fn expressions(&self) -> Vec<crate::flow::Expression<'_>> {
+            Vec::new()
+        }
+
         async fn process(&self, message: Message) -> Result<Step, Fault> {
             Ok(Step::Pass(message))
         }
