@@ -169,10 +169,18 @@ fn load(home: &Path) -> Result<Plan, Failure> {
 
 /// All that is wrong with a landscape, as a person reads it.
 fn tell_problems(landscape: &Landscape, problems: &[Problem]) {
-    let report = config::report(landscape, problems);
+    let told = &problems[..problems.len().min(MOST_PROBLEMS)];
+    let report = config::report(landscape, told);
     let sum = count(problems.len(), "problem");
-    say::talk(format_args!("{report}{}: {sum}", landscape.home.display()));
+    let first = match told.len() {
+        told if told < problems.len() => format!("; these are the first {told}"),
+        _ => String::new(),
+    };
+    say::talk(format_args!("{report}{}: {sum}{first}", landscape.home.display()));
 }
+
+/// Nobody reads more of them at once.
+const MOST_PROBLEMS: usize = 100;
 
 /// `1 flow`, `2 flows`.
 fn count(number: usize, noun: &str) -> String {

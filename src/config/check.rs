@@ -155,13 +155,23 @@ enum End {
     Sink(Settings, Option<Shape>),
 }
 
+/// So many names of what there is are told with one that is not there.
+const MOST_NAMES: usize = 40;
+
 /// Says what there is, nearest first.
 pub(crate) fn unknown_hint<'k>(
     word: &str,
     known: impl Iterator<Item = &'k str> + Clone,
     what: &str,
 ) -> String {
-    let all: Vec<_> = known.clone().map(|name| format!("`{name}`")).collect();
+    let mut all: Vec<_> = known
+        .clone()
+        .take(MOST_NAMES)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if known.clone().nth(MOST_NAMES).is_some() {
+        all.push("…".to_owned());
+    }
     let all = if all.is_empty() {
         format!("there are no {what} yet")
     } else {
