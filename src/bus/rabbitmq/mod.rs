@@ -201,7 +201,7 @@ impl Landscape {
     async fn assert_again(&self) -> Result<(), Fault> {
         let topology = lock(&self.topology).clone();
         match topology {
-            Some(topology) => declare::assert(&self.link, &topology).await,
+            Some(topology) => declare::assert_again(&self.link, &topology).await,
             None => Ok(()),
         }
     }
