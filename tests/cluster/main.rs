@@ -5,6 +5,10 @@
 //! `tests/run --test cluster -- --nocapture`.
 
 #![allow(clippy::unwrap_used, reason = "what fails to unwrap here fails its test")]
+#![allow(
+    clippy::print_stdout,
+    reason = "how long each fault held us up is worth reading"
+)]
 
 #[path = "../rabbitmq/scene.rs"]
 #[allow(
