@@ -92,12 +92,12 @@ impl<'a> Run<'a> {
         let Node::Call { run, args, kind, at } = node else {
             return Ok(Val::Null);
         };
-        // Functions take at most three arguments.
-        let mut values = [Val::Null, Val::Null, Val::Null];
+        // Functions take at most four arguments.
+        let mut values = [Val::Null, Val::Null, Val::Null, Val::Null];
         for (value, arg) in values.iter_mut().zip(args) {
             *value = self.evaluate(arg)?;
         }
-        let count = args.len().min(3);
+        let count = args.len().min(4);
         match run(&mut values[..count], &mut self.budget) {
             Ok(Val::Message(message, _)) => Ok(Val::Message(message, kind.as_deref())),
             Ok(value) => Ok(value),
@@ -137,8 +137,8 @@ impl<'a> Run<'a> {
             },
             Node::HasKey(key) | Node::OptionalKey(key) => {
                 let of = self.evaluate(&key.of)?;
-                let found = optional_member(&of, &key.name, &mut self.budget)
-                    .map_err(|failure| failure.at(key.at))?;
+                let found =
+                    optional_member(&of, key, &mut self.budget).map_err(|failure| failure.at(key.at))?;
                 Ok(match node {
                     Node::HasKey(_) => Val::Bool(found.is_some()),
                     _ => found.unwrap_or(Val::Absent),

@@ -96,6 +96,8 @@ pub(crate) enum Node {
 pub(crate) struct Key {
     pub(crate) of: Node,
     pub(crate) name: Box<str>,
+    /// Of a record, where null is nothing there.
+    pub(crate) lenient: bool,
     /// Where in its object the field stood last: records of one source look alike.
     pub(crate) last: AtomicUsize,
     /// The path as it is written.

@@ -137,19 +137,22 @@ impl Checker<'_> {
             self.refuse(expr.mark, what, Some(&signatures()));
             return Typed::new(Node::This, self.result_of(&named, &[]));
         }
-        let fitting = counted.iter().find(|function| {
-            function
-                .takes
-                .iter()
-                .zip(&checked)
-                .all(|(takes, typed)| takes.accepts(&typed.ty))
+        let mut fitting = counted.iter().filter(|function| {
+            let mut pairs = function.takes.iter().zip(&checked);
+            pairs.all(|(takes, typed)| takes.accepts(&typed.ty))
         });
-        let Some(function) = fitting else {
+        let Some(function) = fitting.next() else {
             self.unfit_argument(name, &counted, &exprs, &checked, &signatures());
             return Typed::new(Node::This, self.result_of(&named, &[]));
         };
+        let others: Vec<_> = fitting.collect();
         self.check_constants(function, &exprs, &checked);
-        let ty = self.gives(function, &checked, expr.mark);
+        let mut ty = self.gives(function, &checked, expr.mark);
+        // Of a part of a record it shows at run time which of several it is; each of them does it for all.
+        for other in others {
+            let other = self.gives(other, &checked, expr.mark);
+            ty = ty.join(other).unwrap_or(Type::Any);
+        }
         let (nodes, at) = (checked.into_iter().map(|typed| typed.node).collect(), expr.span);
         self.folded(function, nodes, ty, at)
     }
