@@ -10,6 +10,7 @@ mod demo;
 mod run;
 mod say;
 mod topology;
+mod xref;
 
 use std::{
     path::{Path, PathBuf},
@@ -49,6 +50,9 @@ enum Command {
     /// What the landscape needs on its bus: exchanges, queues, users
     #[command(subcommand)]
     Topology(topology::Topology),
+    /// Which id of which system means which identity
+    #[command(subcommand)]
+    Xref(xref::Xref),
     /// What can be connected, and with which options
     Adapters(adapters::Adapters),
 }
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
             Command::DeadLetters(command) => command.run().await,
             Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
+            Command::Xref(command) => command.run(),
             Command::Adapters(command) => command.run(),
         }
     };

@@ -5,6 +5,7 @@ mod flow;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    sync::Arc,
 };
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
@@ -22,14 +23,17 @@ use crate::{
     bus::{Channel, Topology, rabbitmq},
     flow::{Carries, Scope},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
+    store::{CrossReferences, DeferredStore},
 };
 
 /// Checks a landscape. All problems at once, those of reading it among them, in the order of the files; without any,
 /// what will run.
 pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
-    let tables = tables::read(&landscape.files, &mut problems);
+    let mut tables = tables::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
+    tables.know_systems(systems.names());
+    let store: Arc<dyn CrossReferences> = Arc::new(DeferredStore::new(within(landscape, &landscape.store)));
     let channels = channels(landscape, pool, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
     let mut uses = Uses::new(landscape);
@@ -41,6 +45,7 @@ pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<P
             files: &landscape.files,
             pool,
             tables: &tables,
+            references: &store,
             channels: &channels,
             carries: Carries::Unknown,
             routed: Vec::new(),

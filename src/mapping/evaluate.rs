@@ -14,18 +14,25 @@ use super::{
     kind::Kind,
     operators::{arithmetic, compare, negate},
     parts::{contains, element, keyed, optional_member},
-    plan::{Evaluated, Key, Lookup, Node},
+    plan::{Evaluated, Key, Lookup, Node, Xref},
+    references::{Direction, Found, Reference, References},
     scalar::Scalar,
     source::Span,
     value::{Blob, Text, Val},
 };
 use crate::canonical::words;
 
+/// What stands for a reference that is not known yet; no id is such a text.
+const PENDING: &str = "\u{0}pending";
+
 /// One run: the input, and what loops and bindings hold.
 pub(crate) struct Run<'a> {
     input: Val<'a>,
     facts: &'a dyn Facts,
     pub(super) locals: Vec<Val<'a>>,
+    /// The cross-references that were fetched, and those that were missed.
+    pub(crate) references: Option<&'a References>,
+    missed: Vec<Reference>,
     pub(crate) budget: Budget,
 }
 
@@ -39,6 +46,8 @@ impl<'a> Run<'a> {
             },
             facts,
             locals: vec![Val::Null; slots],
+            references: None,
+            missed: Vec::new(),
             budget: Budget::new(),
         }
     }
@@ -190,6 +199,7 @@ impl<'a> Run<'a> {
             }
             Node::Pattern(pattern) => self.find(pattern),
             Node::Lookup(lookup) => self.look_up(lookup),
+            Node::Xref(xref) => self.refer(xref).map_err(|failure| failure.at(xref.at)),
             Node::Loop(node) => self.run_loop(node),
             Node::Bind { slot, value, body } => {
                 let value = self.evaluate(value)?;
@@ -284,6 +294,54 @@ impl<'a> Run<'a> {
             }
             // The others were taken by `evaluate`.
             _ => Ok(Val::Null),
+        }
+    }
+
+    /// The cross-references that the run missed.
+    pub(crate) fn needs(&mut self) -> Vec<Reference> {
+        let mut missed = std::mem::take(&mut self.missed);
+        missed.sort_unstable();
+        missed.dedup();
+        missed
+    }
+
+    fn refer(&mut self, xref: &'a Xref) -> Evaluated<'a> {
+        let id = match self.evaluate(&xref.id)? {
+            Val::Text(id) => id,
+            Val::Absent if xref.optional => return Ok(Val::Absent),
+            other => {
+                return Err(functions::unfit("id: it must be a text", &other)
+                    .hint("string(..) makes one of a number"));
+            }
+        };
+        // The answer to a reference that is not there yet is no key to ask for.
+        if id.as_str() == PENDING {
+            return Ok(Val::Text(Text::Borrowed(PENDING)));
+        }
+        let used = &xref.used;
+        let reference = Reference {
+            direction: used.direction,
+            system: used.system.clone(),
+            kind: used.kind.clone(),
+            id: id.as_str().into(),
+        };
+        let (system, kind) = (&used.system, &used.kind);
+        match self.references.and_then(|known| known.get(&reference)) {
+            Some(Found::One(found)) => Ok(Val::Text(Text::Borrowed(found))),
+            Some(Found::None) if xref.optional => Ok(Val::Absent),
+            Some(Found::None) => Err(match used.direction {
+                Direction::Identity => Failure::new(format!("no cross-reference for this {kind} of `{system}`"))
+                    .hint(format!("add it with `trunkline xref set {system} {kind} ID IDENTITY`, then replay; xref.find(..) gives an optional")),
+                Direction::Local => Failure::new(format!("`{system}` has no id for this {kind}"))
+                    .hint(format!("add it with `trunkline xref set {system} {kind} ID IDENTITY`, then replay; xref.findTo(..) gives an optional")),
+            }),
+            Some(Found::Several) => Err(Failure::new(format!("`{system}` has several ids for this {kind}"))
+                .hint("remove all but one with `trunkline xref remove`")),
+            None => {
+                self.budget.steps(1)?;
+                self.missed.push(reference);
+                Ok(Val::Text(Text::Borrowed(PENDING)))
+            }
         }
     }
 

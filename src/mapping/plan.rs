@@ -7,8 +7,8 @@ use prost_reflect::EnumDescriptor;
 use regex::Regex;
 
 use super::{
-    failure::Failure, field::Field, functions::Implementation, kind::Kind, source::Span, syntax::BinaryOp,
-    value::Val,
+    failure::Failure, field::Field, functions::Implementation, kind::Kind, references::ReferenceUse,
+    source::Span, syntax::BinaryOp, value::Val,
 };
 use crate::canonical::Tree;
 
@@ -57,6 +57,7 @@ pub(crate) enum Node {
     },
     Pattern(Box<Pattern>),
     Lookup(Box<Lookup>),
+    Xref(Box<Xref>),
     Loop(Box<Loop>),
     Bind {
         slot: usize,
@@ -111,6 +112,16 @@ pub(crate) struct Lookup {
     /// Per code what its word means where it goes: the text itself, or the enum's number.
     pub(crate) values: std::collections::HashMap<Box<str>, Val<'static>>,
     pub(crate) otherwise: Option<Node>,
+    pub(crate) at: Span,
+}
+
+/// `xref(..)` and its like.
+#[derive(Debug)]
+pub(crate) struct Xref {
+    pub(crate) used: ReferenceUse,
+    /// Absent instead of a fault where there is no entry.
+    pub(crate) optional: bool,
+    pub(crate) id: Node,
     pub(crate) at: Span,
 }
 

@@ -11,3 +11,4 @@ mod secrets;
 mod start;
 mod stop;
 mod words;
+mod xref;

@@ -22,6 +22,7 @@ Commands:
   dead-letters  The messages that wait for a person
   bus           The bus itself
   topology      What the landscape needs on its bus: exchanges, queues, users
+  xref          Which id of which system means which identity
   adapters      What can be connected, and with which options
   help          Print this message or the help of the given subcommand(s)
 

@@ -18,6 +18,7 @@ use trunkline::{
     names::{QueueName, SystemName},
     observe::Counts,
     runtime::Runtime,
+    store::SqliteStore,
 };
 
 use crate::{
@@ -212,6 +213,11 @@ impl<S: Subject> House<S> {
         })
         .await;
         address.to_owned()
+    }
+
+    /// The store of the landscape, beside the running one.
+    pub(crate) fn store(&self) -> SqliteStore {
+        SqliteStore::open(&self.plan.store).expect("the folder may be written")
     }
 
     /// Where the drop folder is.

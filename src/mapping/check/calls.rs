@@ -15,8 +15,8 @@ use crate::mapping::{
 };
 
 /// What stands before a dot and is no value: `math.abs(x)`.
-const GROUPS: [&str; 9] = [
-    "base64", "cel", "lists", "math", "optional", "proto", "regex", "sets", "strings",
+const GROUPS: [&str; 10] = [
+    "base64", "cel", "lists", "math", "optional", "proto", "regex", "sets", "strings", "xref",
 ];
 
 impl Checker<'_> {
@@ -43,6 +43,7 @@ impl Checker<'_> {
                 "optional.of" | "optional.ofNonZeroValue" | "optional.none" => {
                     self.optional(expr, &full, args, expected)
                 }
+                "xref.find" | "xref.to" | "xref.findTo" => self.xref(expr, &full, args),
                 "regex.extract" | "regex.extractAll" | "regex.replace" => self.regex(expr, name, args),
                 "math.greatest" | "math.least" => self.extreme(expr, &full, args),
                 _ => self.function(expr, None, &full, args),
@@ -51,6 +52,7 @@ impl Checker<'_> {
         match (target, name) {
             (None, "has") => self.has(expr, args),
             (None, "dyn" | "type") => self.about_type(expr, name, args),
+            (None, "xref") => self.xref(expr, name, args),
             (None, "lookup") => self.lookup(expr, args, expected),
             (None, "money") => self.money(expr, args),
             (Some(target), "matches") => match args {

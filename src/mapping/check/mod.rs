@@ -22,6 +22,7 @@ use trunkline_sdk::{Problem, nearest};
 use super::{
     Environment, This,
     plan::{Form, Node},
+    references::ReferenceUse,
     schema::{RecordKind, RecordType},
     source::{Source, Span},
     syntax::{Expr, ExprKind, Literal},
@@ -110,6 +111,8 @@ pub(crate) struct Checker<'c> {
     pub(super) problems: Vec<Problem>,
     pub(super) locals: Vec<Local>,
     slots: usize,
+    /// What is read by xref(..); `None`: nobody could fetch it here.
+    pub(super) references: Option<Vec<ReferenceUse>>,
 }
 
 impl<'c> Checker<'c> {
@@ -120,7 +123,22 @@ impl<'c> Checker<'c> {
             problems: Vec::new(),
             locals: Vec::new(),
             slots: 0,
+            references: None,
         }
+    }
+
+    /// Cross-references may be read: who runs the plan fetches them.
+    pub(crate) fn with_references(mut self) -> Self {
+        self.references = Some(Vec::new());
+        self
+    }
+
+    /// The cross-references that are read, each once.
+    pub(crate) fn references(&mut self) -> Vec<ReferenceUse> {
+        let mut all = self.references.take().unwrap_or_default();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// How many variables the plan holds at once.

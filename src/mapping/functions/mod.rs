@@ -19,6 +19,8 @@ pub(crate) use money::{Amount, encode_money};
 pub(crate) use numbers::{Number, compare_numbers, digits_to_integer};
 pub(crate) use zone::{Pattern, Zone};
 
+use std::{collections::BTreeSet, fmt::Write};
+
 use super::{
     failure::{Budget, Failure},
     types::Type,
@@ -345,6 +347,26 @@ pub const MACROS: &[Macro] = &[
         "the word for a code, from a table of the landscape",
     ),
     of(
+        "xref",
+        "xref(\"system\", \"kind\", id)",
+        "the identity of what a system calls by this id, from the cross-references in the store",
+    ),
+    of(
+        "xref.find",
+        "xref.find(\"system\", \"kind\", id)",
+        "an optional: the same, where there is one",
+    ),
+    of(
+        "xref.to",
+        "xref.to(\"system\", \"kind\", identity)",
+        "the id that a system uses for this identity",
+    ),
+    of(
+        "xref.findTo",
+        "xref.findTo(\"system\", \"kind\", identity)",
+        "an optional: the same, where there is one",
+    ),
+    of(
         "money",
         "money(amount, currency)",
         "google.type.Money of a decimal text or number with at most 9 decimals, never through a double",
@@ -374,6 +396,45 @@ pub const SUBJECTS: &[(&str, &[Function])] = &[
 /// All functions.
 pub fn all() -> impl Iterator<Item = &'static Function> {
     SUBJECTS.iter().flat_map(|(_, functions)| functions.iter())
+}
+
+/// How many functions and macros there are, each name counted once.
+pub fn names_in_all() -> usize {
+    let names: BTreeSet<_> = names(true)
+        .map(|name| (name, true))
+        .chain(names(false).map(|name| (name, false)))
+        .collect();
+    names.len()
+}
+
+/// The page that lists all of them, in Markdown.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# The functions of the mapping language\n\n\
+         Mappings and predicates are written in [CEL](https://cel.dev); functions have the names that CEL gives them, \
+         where it does. Where the language differs: [cel-deviations.md](cel-deviations.md). \
+         `list` goes for maps too, of whose keys one variable stands for each.\n\
+         This page is made from the table that the checker reads.\n\n\
+         ## Macros, and functions that are checked for more than their types\n\n| call | what it gives |\n|---|---|\n",
+    );
+    let mut row = |call: &str, doc: &str| {
+        let call = call.replace('|', "\\|");
+        let _ = writeln!(page, "| `{call}` | {doc} |");
+    };
+    for known in MACROS {
+        row(known.call, known.doc);
+    }
+    for (subject, functions) in SUBJECTS {
+        let _ = write!(page, "\n## {subject}\n\n| call | what it gives |\n|---|---|\n");
+        let mut told = BTreeSet::new();
+        for function in *functions {
+            let signature = function.signature();
+            if told.insert(signature.clone()) {
+                let _ = writeln!(page, "| `{signature}` | {} |", function.doc);
+            }
+        }
+    }
+    page
 }
 
 /// The names under which something can be called.
