@@ -20,6 +20,7 @@
 mod check;
 #[cfg(test)]
 mod conformance;
+mod encode;
 mod entries;
 mod evaluate;
 mod failure;
@@ -28,6 +29,7 @@ mod field;
 pub mod functions;
 mod json;
 mod kind;
+mod known;
 mod loops;
 mod native;
 mod operators;

@@ -65,9 +65,9 @@ fn a_mapping_says_all_references_that_it_needs_and_runs_when_they_are_there() {
 fn a_reference_that_is_not_there_is_a_fault_with_its_path_and_what_mends_it() {
     // given
     let mapping = mapping(This::Record, ORDER).unwrap_or_else(|problems| panic!("{}", told(&problems)));
-    let record = json(r#"{"customer": 17, "lines": ["a"]}"#);
+    let record = json(r#"{"customer": 4711, "lines": ["a"]}"#);
     let mut known = References::default();
-    known.insert(identity("customer", "17"), Found::Several);
+    known.insert(identity("customer", "4711"), Found::Several);
     known.insert(identity("product", "a"), Found::None);
     // when
     let fault = mapping
@@ -81,7 +81,7 @@ fn a_reference_that_is_not_there_is_a_fault_with_its_path_and_what_mends_it() {
             .contains("lines[0].product: no cross-reference for this product of `shop`"),
         "{fault}"
     );
-    assert!(!fault.what.contains("17"), "no value of the record: {fault}");
+    assert!(!fault.what.contains("4711"), "no value of the record: {fault}");
     assert!(fault.hint.is_some_and(|hint| hint.contains("trunkline xref")));
 }
 
