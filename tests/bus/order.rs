@@ -445,7 +445,7 @@ async fn in_order(bus: &dyn Bus) -> BTreeMap<String, Vec<usize>> {
             let came = came.entry(order.buyer_reference).or_default();
             match came.last() {
                 Some(last) if number <= *last => {
-                    assert_eq!(number, *last, "it came again after what follows it")
+                    assert_eq!(number, *last, "it came again after what follows it");
                 }
                 _ => came.push(number),
             }
