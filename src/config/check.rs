@@ -25,7 +25,8 @@ use super::{
 use crate::{
     adapters,
     bus::{Channel, Topology, rabbitmq},
-    flow::{Carries, Scope},
+    canonical::KeyPath,
+    flow::{Carries, Keyed, Keys, Scope},
     mapping::{self, Source},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
 };
@@ -38,6 +39,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
     let tables = tables::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
     let channels = channels(landscape, pool, &mut problems);
+    let keys = keys(landscape, &channels, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
     let mut uses = Uses::new(landscape);
     for file in &landscape.flows {
@@ -58,6 +60,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
             Checker {
                 file,
                 systems: &systems,
+                keys: &keys,
                 uses: &mut uses,
                 scope,
             }
@@ -95,7 +98,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
                         type_name: TypeName::new(descriptor.full_name()),
                     })
                     .collect(),
-                queues: flows.iter().map(FlowPlan::topology).collect(),
+                queues: flows.iter().flat_map(FlowPlan::queues).collect(),
             },
             systems: systems
                 .iter()
@@ -114,6 +117,9 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         _ => Err(problems),
     }
 }
+
+/// In how many parts a channel with a key is read, if it does not say so.
+const PARTITIONS: u8 = 8;
 
 /// What an address of a bus begins with.
 const BUSES: [&str; 3] = ["embedded", "amqp", "amqps"];
@@ -293,6 +299,40 @@ fn channels(
         }
     }
     channels
+}
+
+/// The channels that keep order, by which key.
+fn keys(
+    landscape: &Landscape,
+    channels: &Known<ChannelName, MessageDescriptor>,
+    problems: &mut Vec<Problem>,
+) -> Keys {
+    let mut keys = BTreeMap::new();
+    for entry in &landscape.channels {
+        let Some((text, place)) = &entry.key else {
+            if let Some((_, place)) = &entry.partitions {
+                problems.push(
+                    Problem::new(place, "only a channel with a `key` has partitions")
+                        .hint("say by which field order is kept, as in `key: order_id`; or leave it out"),
+                );
+            }
+            continue;
+        };
+        let Some((name, descriptor)) = channels.get(&entry.name) else {
+            continue;
+        };
+        match KeyPath::compile(descriptor, text) {
+            Ok(path) => {
+                let partitions = entry
+                    .partitions
+                    .as_ref()
+                    .map_or(PARTITIONS, |(number, _)| *number);
+                keys.insert(name.clone(), Keyed { path, partitions });
+            }
+            Err((what, hint)) => problems.push(Problem::new(place, what).hint(hint)),
+        }
+    }
+    Keys::new(keys)
 }
 
 /// `None`: there is no such type, and that was told. `hides_types`: a `.proto` file is wrong, and its types not known.
