@@ -82,9 +82,11 @@ impl Role {
                         .map(channel_exchange)
                         .chain([DEAD.to_owned()])
                         .chain(Rung::ALL.map(rung))
-                        .chain(fed_by(publishes, topology)),
+                        .chain(fed_by(publishes, topology))
+                        // What has come without a bucket goes on from the intake to its partition.
+                        .chain(keeps_order(reads, topology).then(|| REDELIVER.to_owned())),
                 ),
-                read: one_of(reads.iter().map(ToString::to_string)),
+                read: one_of(reads.iter().flat_map(|queue| readable(queue, topology))),
                 tags: &[],
             },
             Role::Operator => Grant {
@@ -118,6 +120,21 @@ fn fed_by(channels: &[ChannelName], topology: &Topology) -> impl Iterator<Item =
             .is_some_and(|channel| channels.contains(channel))
     });
     queues.into_iter().map(|queue| queue.name.to_string())
+}
+
+/// A queue that a process reads; where order is kept, it must also see what is parked.
+fn readable(name: &QueueName, topology: &Topology) -> impl Iterator<Item = String> {
+    let parked = is_ordered(name, topology).then(|| name.parked());
+    [name.to_string()].into_iter().chain(parked)
+}
+
+fn keeps_order(reads: &[QueueName], topology: &Topology) -> bool {
+    reads.iter().any(|name| is_ordered(name, topology))
+}
+
+fn is_ordered(name: &QueueName, topology: &Topology) -> bool {
+    let mut queues = topology.queues.iter();
+    queues.any(|queue| queue.name == *name && queue.takes.is_ordered())
 }
 
 /// A pattern that fits exactly these names.
@@ -236,7 +253,10 @@ impl Inspector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bus::Queue, names::FlowName};
+    use crate::{
+        bus::{Partition, Queue, Takes},
+        names::FlowName,
+    };
 
     #[test]
     fn a_process_may_do_what_its_flows_do_and_nothing_else() {
@@ -276,6 +296,7 @@ mod tests {
         let queue = |channel: &ChannelName| Queue {
             name: QueueName::of_subscriber(channel, &FlowName::new("billing").unwrap()),
             channel: Some(channel.clone()),
+            takes: Takes::All,
         };
         let topology = Topology {
             channels: Vec::new(),
@@ -295,6 +316,31 @@ mod tests {
             (grant.configure, grant.read),
             (NOTHING.to_owned(), NOTHING.to_owned())
         );
+    }
+
+    #[test]
+    fn a_process_that_keeps_order_also_sees_what_it_has_parked_and_fills_its_partitions() {
+        // given
+        let orders = ChannelName::new("orders").unwrap();
+        let partition = QueueName::of_partition(&orders, &FlowName::new("stock").unwrap(), 0);
+        let topology = Topology {
+            channels: Vec::new(),
+            queues: vec![Queue {
+                name: partition.clone(),
+                channel: Some(orders),
+                takes: Takes::Partition(Partition { index: 0, of: 1 }),
+            }],
+        };
+        let role = Role::Process {
+            name: ProcessName::new("stock").unwrap(),
+            publishes: Vec::new(),
+            reads: vec![partition],
+        };
+        // when
+        let grant = role.grant("trunkline", &topology);
+        // then
+        assert_eq!(grant.read, "^(orders\\.stock\\.0|orders\\.stock\\.0\\.dead)$");
+        assert!(grant.write.contains("trunkline\\.redeliver"), "{}", grant.write);
     }
 
     #[test]
