@@ -213,6 +213,8 @@ impl Consumer {
                 // Last: what has come is taken first.
                 _ = look.tick() => {
                     if let Err(fault) = self.look(&mut generation).await {
+                        // A node that is cut off from its cluster takes consumers, and has nothing for them.
+                        self.landscape.link.leave().await;
                         return End::Lost(fault);
                     }
                 }
