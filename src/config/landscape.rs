@@ -131,6 +131,8 @@ pub struct ChannelEntry {
     pub key: Option<(String, Place)>,
     /// `partitions:`, and where it stands.
     pub partitions: Option<(u8, Place)>,
+    /// All that stands behind its name.
+    pub(crate) settings: Settings,
 }
 
 impl Landscape {
@@ -142,6 +144,13 @@ impl Landscape {
         let mut problems = Vec::new();
         let files = Files::read(&home, &mut problems)?;
         Ok(Self::of(home, files, variables, problems))
+    }
+
+    /// To be looked at and not run: a variable that is not set is no problem then.
+    #[must_use]
+    pub fn to_look_at(mut self) -> Self {
+        self.findings.is_lenient = true;
+        self
     }
 
     /// A landscape of these files, and what is wrong with those that could not be read.
@@ -265,5 +274,6 @@ fn channel(entry: &Entry) -> ChannelEntry {
         external: is_external(&entry.value),
         key: worded("key"),
         partitions: worded("partitions").and_then(number),
+        settings: entry.value.clone(),
     }
 }

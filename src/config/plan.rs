@@ -12,6 +12,7 @@ use trunkline_sdk::{Adapter, Fault, Settings};
 use crate::{
     bus::{Partition, Queue, Takes, Topology, rabbitmq},
     flow::{Keyed, Keys, Steps},
+    mapping::Tables,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
     recovery::Schedule,
 };
@@ -33,6 +34,8 @@ pub struct Plan {
     pub processes: BTreeMap<ProcessName, Vec<FlowName>>,
     /// Every channel and queue of the landscape.
     pub topology: Topology,
+    /// The code tables.
+    pub tables: Tables,
 }
 
 impl Plan {
@@ -55,14 +58,14 @@ pub enum BusAddress {
 }
 
 impl BusAddress {
-    /// Takes an address as it stands in `trunkline.yaml`; a folder is relative to `home`. The fault shows nothing
-    /// of it: there may be a password in it.
+    /// Takes an address as it stands in `trunkline.yaml`; its folder or files are relative to `home`. The fault
+    /// shows nothing of it: there may be a password in it.
     pub fn parse(text: &str, home: &Path) -> Result<Self, Fault> {
         match text.strip_prefix("embedded:") {
             Some(folder) if !folder.is_empty() => return Ok(Self::Embedded(home.join(folder))),
             None if text.starts_with("amqp://") || text.starts_with("amqps://") => {
                 rabbitmq::check_address(text)?;
-                return Ok(Self::RabbitMq(text.to_owned()));
+                return Ok(Self::RabbitMq(rabbitmq::at_home(text, home)));
             }
             _ => {}
         }
@@ -212,9 +215,20 @@ pub enum Target {
         settings: Settings,
         /// The type of the canonical messages that arrive there; `None`: native records.
         arrives: Option<MessageDescriptor>,
+        /// What becomes of a message of which the system did not say whether it took it.
+        in_doubt: InDoubt,
     },
     /// Where the last step, a `route`, sends each.
     Routed,
+}
+
+/// What becomes of a message of which a system did not say whether it took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InDoubt {
+    /// It is written again.
+    Repeat,
+    /// It is parked for a person.
+    Park,
 }
 
 impl Target {

@@ -19,15 +19,18 @@
 
 mod check;
 mod evaluate;
+mod explain;
 mod failure;
 mod faults;
 mod field;
 pub mod functions;
+mod lineage;
 mod native;
 mod operators;
 mod parts;
 mod plan;
 mod predicate;
+mod schema;
 mod source;
 mod split;
 mod syntax;
@@ -36,7 +39,10 @@ mod translate;
 mod types;
 mod value;
 
+pub use explain::{Explanation, Origin, Reason, explain};
+pub use lineage::{How, Leaf, Made, Part, Read};
 pub use predicate::Predicate;
+pub use schema::{RecordField, RecordKind, RecordObject, RecordSchema, RecordType};
 pub use source::Source;
 pub use split::Split;
 pub use tables::{Table, Tables};
@@ -69,6 +75,8 @@ pub enum This {
     Message(MessageDescriptor),
     /// A native record without a schema: its fields show when it runs.
     Record,
+    /// A native record whose source declares its structure: its fields are checked.
+    Declared(RecordSchema),
 }
 
 /// One thing to run over; of the kind that [`This`] said.
@@ -120,6 +128,7 @@ pub(crate) fn check_syntax(source: &Source) -> Vec<Problem> {
 #[derive(Debug)]
 pub struct Mapping {
     source: Source,
+    this: This,
     whole: Span,
     node: Node,
     slots: usize,
@@ -168,12 +177,23 @@ impl Mapping {
         let (node, slots) = (typed.node, checker.slots());
         checker.finish(Self {
             source: source.clone(),
+            this: environment.this.clone(),
             whole: expr.span,
             node,
             slots,
             produces,
             form,
         })
+    }
+
+    /// Its text.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What it takes.
+    pub fn takes(&self) -> &This {
+        &self.this
     }
 
     /// What it gives.

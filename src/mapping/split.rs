@@ -18,6 +18,7 @@ use super::{
 pub struct Split {
     each: (Source, Span, Node),
     emit: (Source, Span, Node),
+    variable: String,
     slot: usize,
     slots: usize,
     produces: MessageDescriptor,
@@ -55,10 +56,16 @@ impl Split {
         Ok(Self {
             each: (each.clone(), each_expr.span, range),
             emit: (emit.clone(), emit_expr.span, node),
+            variable: variable.to_owned(),
             slot,
             slots,
             produces,
         })
+    }
+
+    /// `each`, `emit`, and the word for one element.
+    pub(crate) fn texts(&self) -> (&Source, &Source, &str) {
+        (&self.each.0, &self.emit.0, &self.variable)
     }
 
     /// The type of the parts.

@@ -5,9 +5,11 @@ mod support;
 
 mod demo;
 mod drain;
+mod map;
 mod pipes;
 mod scene;
 mod secrets;
 mod start;
 mod stop;
+mod test;
 mod words;

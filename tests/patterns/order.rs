@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use trunkline::{
     bus::{Bucket, Parked, Partition, replay_key},
-    flow::{Processor, Step, Steps},
+    flow::{Expression, Processor, Step, Steps},
     message::{Content, Message},
     names::QueueName,
 };
@@ -461,6 +461,10 @@ struct Brittle;
 impl Processor for Brittle {
     fn word(&self) -> &'static str {
         "filter"
+    }
+
+    fn expressions(&self) -> Vec<Expression<'_>> {
+        Vec::new()
     }
 
     async fn process(&self, message: Message) -> Result<Step, Fault> {

@@ -7,10 +7,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod authority;
+mod cuts;
 mod outage;
 mod partitions;
 mod scene;
 mod setup;
 mod strangers;
 mod suspects;
+mod tls;
 mod window;

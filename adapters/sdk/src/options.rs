@@ -22,8 +22,15 @@ pub struct Opt {
 pub enum Kind {
     /// A text.
     Text,
-    /// A text that is shown nowhere, and ought to come from a variable or a file.
+    /// A text that is shown nowhere, and stands in no file: it comes from a variable, or is a [`Reference`].
+    ///
+    /// [`Reference`]: crate::Reference
     Secret,
+    /// A URL, in which a password may be: shown nowhere, but written down where there is none in it. It may be a
+    /// [`Reference`] too, and is not known then to `check`.
+    ///
+    /// [`Reference`]: crate::Reference
+    Url,
     /// `true` or `false`.
     Flag,
     /// A whole number between these, both included.
@@ -278,6 +285,10 @@ fn words(declared: &[Opt]) -> String {
 
 /// The known word that is nearest to a mistyped one, if one is near enough to be meant.
 pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    // Comparing takes the length of the one times that of the other, and nobody mistypes so long a word.
+    if word.len() > 256 {
+        return None;
+    }
     let limit = (word.chars().count() / 3).max(1);
     let lower = word.to_lowercase();
     known

@@ -29,12 +29,14 @@ mod partition;
 mod publisher;
 mod reading;
 mod suspects;
+mod tls;
 mod topology;
 mod window;
 mod wire;
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -75,6 +77,11 @@ const INBOX: usize = 64;
 /// Whether a URL names a broker; nothing is connected. The fault shows no password.
 pub(crate) fn check_address(url: &str) -> Result<(), Fault> {
     Address::parse(url).map(drop)
+}
+
+/// The URL with its certificates' paths, which are relative to `home`, made whole.
+pub(crate) fn at_home(url: &str, home: &Path) -> String {
+    address::at_home(url, home)
 }
 
 /// A broker's URL as people write it, without the password.

@@ -31,6 +31,8 @@ pub(super) fn fits(given: &Type, wanted: &Type) -> bool {
         // Null sets nothing; whether that may be shows with the field.
         (Type::Null, Type::Message(_) | Type::Timestamp | Type::Duration) => true,
         (one, two) if one.is_integer() && two.is_integer() => true,
+        // What kind of number it is shows at run time, and then it must fit exactly.
+        (Type::Number, wanted) => wanted.is_number(),
         (Type::List(one), Type::List(two)) => fits(one, two),
         (Type::Map(key, one), Type::Map(other, two)) => fits(key, other) && fits(one, two),
         (one, two) => one == two,

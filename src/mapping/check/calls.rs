@@ -309,7 +309,7 @@ impl Checker<'_> {
         };
         let (given, code) = (self.check(amount, None), self.check(currency, None));
         match &given.ty {
-            Type::Text | Type::Int | Type::Uint | Type::Dyn | Type::Error => {}
+            Type::Text | Type::Int | Type::Uint | Type::Number | Type::Dyn | Type::Error => {}
             Type::Double => {
                 let hint = "a double rounds; give the decimal text (\"10.50\") or the record's number itself";
                 self.refuse(amount.span, "is double, which is no exact amount", Some(hint));
@@ -354,7 +354,11 @@ impl Checker<'_> {
             }
         };
         let code = self.check(key, None);
-        if !matches!(code.ty, Type::Text | Type::Bool | Type::Dyn | Type::Error) && !code.ty.is_integer() {
+        if !matches!(
+            code.ty,
+            Type::Text | Type::Bool | Type::Number | Type::Dyn | Type::Error
+        ) && !code.ty.is_integer()
+        {
             let what = format!("is {}, but a code is string, int or bool", code.ty);
             self.refuse(key.span, what, None);
         }

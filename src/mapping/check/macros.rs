@@ -33,6 +33,7 @@ impl Checker<'_> {
             Type::Dyn => Type::Dyn,
             Type::List(item) => (**item).clone(),
             Type::Map(key, _) => (**key).clone(),
+            Type::Object(_) => Type::Text,
             other => {
                 let hint = match other {
                     Type::Optional(_) => Some("orValue([]) gives an empty list where nothing is there"),

@@ -19,6 +19,7 @@ use trunkline_sdk::{Problem, nearest};
 use super::{
     Environment, This,
     plan::{Form, Node},
+    schema::{RecordKind, RecordType},
     source::{Source, Span},
     syntax::{Expr, ExprKind, Literal},
     types::Type,
@@ -38,11 +39,32 @@ pub(super) struct Expected<'x> {
 pub(super) struct Typed {
     pub(super) node: Node,
     pub(super) ty: Type,
+    /// Null, too, may be its value: a wrapper, or a part of a record that is declared so.
+    pub(super) nullable: bool,
+    /// The only texts that it may be.
+    pub(super) words: Option<Arc<[String]>>,
 }
 
 impl Typed {
     pub(super) fn new(node: Node, ty: Type) -> Self {
-        Self { node, ty }
+        Self {
+            node,
+            ty,
+            nullable: false,
+            words: None,
+        }
+    }
+
+    /// A part of a record, as it is declared.
+    pub(super) fn declared(node: Node, part: &RecordType) -> Self {
+        Self {
+            nullable: part.nullable,
+            words: match &part.kind {
+                RecordKind::Words(words) => Some(words.clone()),
+                _ => None,
+            },
+            ..Self::new(node, Type::of_record(part))
+        }
     }
 
     /// The problem was told. What stands in for the plan is no constant, so that nothing is reckoned with it.
@@ -113,7 +135,7 @@ impl<'c> Checker<'c> {
                 let what = format!("gives {ty}, but must give message {}", expected.full_name());
                 self.refuse(expr.mark, what, Some(&hint));
             }
-            (Type::Message(_) | Type::Map(..) | Type::Dyn, None) => {}
+            (Type::Message(_) | Type::Map(..) | Type::Object(_) | Type::Dyn, None) => {}
             (ty, _) => {
                 let hint = "a message literal `Type{ … }`, or a map literal `{ \"name\": … }`";
                 self.refuse(
@@ -275,13 +297,11 @@ impl<'c> Checker<'c> {
             return Typed::new(Node::Local(local.slot), local.ty.clone());
         }
         match name {
-            "this" => {
-                let ty = match &self.environment.this {
-                    This::Message(message) => Type::of_message(message),
-                    This::Record => Type::Dyn,
-                };
-                Typed::new(Node::This, ty)
-            }
+            "this" => match &self.environment.this {
+                This::Message(message) => Typed::new(Node::This, Type::of_message(message)),
+                This::Record => Typed::new(Node::This, Type::Dyn),
+                This::Declared(schema) => Typed::declared(Node::This, &schema.root),
+            },
             "attributes" => {
                 let hint = "read one of them: `attributes.subject`";
                 self.refuse(expr.span, "`attributes` is no value by itself", Some(hint));
@@ -296,9 +316,14 @@ impl<'c> Checker<'c> {
     }
 
     fn hint_for_name(&self, name: &str) -> String {
-        if let This::Message(message) = &self.environment.this
-            && message.get_field_by_name(name).is_some()
-        {
+        let is_field = match &self.environment.this {
+            This::Message(message) => message.get_field_by_name(name).is_some(),
+            This::Declared(schema) => {
+                matches!(&schema.root.kind, RecordKind::Object(object) if object.field(name).is_some())
+            }
+            This::Record => false,
+        };
+        if is_field {
             return format!("fields are read off `this`: `this.{name}`");
         }
         let known = self

@@ -1,6 +1,10 @@
 //! Operators: what may be compared, added, looked for.
 
-use super::{Checker, Expected, Typed};
+use std::sync::Arc;
+
+use trunkline_sdk::nearest;
+
+use super::{Checker, Expected, Typed, listed};
 use crate::mapping::{
     plan::Node,
     syntax::{BinaryOp, Expr, ExprKind, Literal},
@@ -24,7 +28,7 @@ impl Checker<'_> {
         let typed = self.check(of, None);
         let ty = match typed.ty {
             Type::Uint => Type::Int,
-            ty @ (Type::Int | Type::Double | Type::Duration | Type::Dyn | Type::Error) => ty,
+            ty @ (Type::Int | Type::Double | Type::Number | Type::Duration | Type::Dyn | Type::Error) => ty,
             other => {
                 self.refuse(expr.mark, format!("`-` does not go before {other}"), None);
                 Type::Error
@@ -45,6 +49,21 @@ impl Checker<'_> {
         (one, two)
     }
 
+    /// A declared text compares with one of its words only.
+    fn check_words(&mut self, words: &Option<Arc<[String]>>, other: &Expr) {
+        if let (Some(words), ExprKind::Literal(Literal::Text(text))) = (words, &other.kind)
+            && !words.contains(text)
+        {
+            let known = || words.iter().map(String::as_str);
+            let hint = match nearest(text, known()) {
+                Some(near) => format!("did you mean `{near}`? declared: {}", listed(known())),
+                None => format!("declared: {}", listed(known())),
+            };
+            let what = format!("the record never has `{text}` here, by its schema");
+            self.refuse(other.span, what, Some(&hint));
+        }
+    }
+
     fn comparison(&mut self, expr: &Expr, op: BinaryOp, one: &Expr, two: &Expr) -> Typed {
         let (left, right) = self.sides(one, two);
         let sides = Box::new([left.node, right.node]);
@@ -62,7 +81,11 @@ impl Checker<'_> {
             return Typed::new(node, Type::Bool);
         }
         let allowed = if equality {
+            self.check_words(&left.words, two);
+            self.check_words(&right.words, one);
             comparable(&left.ty, &right.ty)
+                || (left.nullable && right.ty == Type::Null)
+                || (right.nullable && left.ty == Type::Null)
         } else {
             ordered(&left.ty, &right.ty)
         };
@@ -92,6 +115,7 @@ impl Checker<'_> {
             Type::Error | Type::Dyn => true,
             Type::List(item) => comparable(&left.ty, item),
             Type::Map(key, _) => comparable(&left.ty, key),
+            Type::Object(_) => comparable(&left.ty, &Type::Text),
             _ => false,
         };
         if !allowed {
@@ -148,6 +172,7 @@ pub(super) fn comparable(one: &Type, two: &Type) -> bool {
         (Type::Dyn, other) | (other, Type::Dyn) => other.in_records(),
         (Type::Null, other) | (other, Type::Null) => *other == Type::Null,
         (Type::List(one), Type::List(two)) => comparable(one, two),
+        (Type::Object(_), Type::Object(_) | Type::Map(..)) | (Type::Map(..), Type::Object(_)) => true,
         (Type::Map(key, one), Type::Map(other, two)) => comparable(key, other) && comparable(one, two),
         (one, two) => one == two || (one.is_number() && two.is_number()),
     }
@@ -212,6 +237,10 @@ fn result(op: BinaryOp, one: &Type, two: &Type) -> Option<Type> {
         },
         (Type::Uint, Type::Uint) => Type::Uint,
         (one, two) if one.is_integer() && two.is_integer() => Type::Int,
+        (Type::Number, Type::Double) | (Type::Double, Type::Number) if op != Remainder => Type::Double,
+        (Type::Number, other) | (other, Type::Number) if other.is_number() && *other != Type::Double => {
+            Type::Number
+        }
         (Type::Double, Type::Double) if op != Remainder => Type::Double,
         (Type::Text, Type::Text) if op == Add => Type::Text,
         (Type::Bytes, Type::Bytes) if op == Add => Type::Bytes,

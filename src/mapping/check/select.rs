@@ -6,8 +6,11 @@ use super::{Checker, Typed, listed};
 use crate::{
     canonical::words,
     mapping::{
+        This,
         field::Field,
         plan::{Key, Node},
+        schema::RecordObject,
+        source::Span,
         syntax::{Expr, ExprKind, Literal},
         types::Type,
         value::Val,
@@ -90,6 +93,23 @@ impl Checker<'_> {
                 }
             },
             Type::Dyn => self.key(expr, of.node, field, Type::Dyn, ask),
+            Type::Object(object) => match object
+                .field(field)
+                .map(|field| &field.ty)
+                .or(object.rest.as_ref())
+            {
+                Some(part) => {
+                    let typed = self.key(expr, of.node, field, Type::of_record(part), ask);
+                    match ask {
+                        Ask::Value => Typed::declared(typed.node, part),
+                        _ => typed,
+                    }
+                }
+                None => {
+                    self.not_declared(expr.mark, &object, field);
+                    Typed::error()
+                }
+            },
             Type::Map(key, value) if matches!(*key, Type::Text | Type::Dyn) => {
                 self.key(expr, of.node, field, *value, ask)
             }
@@ -136,7 +156,7 @@ impl Checker<'_> {
 
     pub(super) fn no_such_field(
         &mut self,
-        at: crate::mapping::source::Span,
+        at: Span,
         message: &prost_reflect::MessageDescriptor,
         field: &str,
     ) {
@@ -151,6 +171,19 @@ impl Checker<'_> {
             format!("{} has no field `{field}`", message.full_name()),
             Some(&hint),
         );
+    }
+
+    fn not_declared(&mut self, at: Span, object: &RecordObject, field: &str) {
+        let names = || object.fields.iter().map(|field| field.name.as_str());
+        let hint = match nearest(field, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("declared: {}", listed(names())),
+        };
+        let what = match &self.environment.this {
+            This::Declared(schema) => format!("`{}` declares no `{field}` here", schema.name),
+            _ => format!("the record has no `{field}` here"),
+        };
+        self.refuse(at, what, Some(&hint));
     }
 
     fn is_local(&self, name: &str) -> bool {
@@ -245,14 +278,20 @@ impl Checker<'_> {
             return self.attribute(expr, name, ask);
         }
         let of = self.check(operand, None);
-        let (ty, optional) = match of.ty {
+        let (ty, optional) = match of.ty.clone() {
             Type::Optional(inner) => (*inner, true),
             ty => (ty, optional),
         };
+        if let (Type::Object(_), ExprKind::Literal(Literal::Text(name))) = (&ty, &index.kind) {
+            let ask = if optional { Ask::Optional } else { Ask::Value };
+            let of = Typed { ty, ..of };
+            return self.select_from(expr, of, name, ask);
+        }
         let typed = self.check(index, None);
         let (wanted, item) = match ty {
             Type::Error => return Typed::error(),
             Type::Dyn => (None, Type::Dyn),
+            Type::Object(_) => (Some(Type::Text), Type::Dyn),
             Type::List(item) => (Some(Type::Int), *item),
             Type::Map(key, value) => (Some(*key), *value),
             other => {

@@ -104,14 +104,14 @@ impl Takes {
         }
         match self {
             Self::Bool => *given == Type::Bool,
-            Self::Int => given.is_integer(),
+            Self::Int => given.is_integer() || *given == Type::Number,
             Self::Number => given.is_number(),
             Self::Text => *given == Type::Text,
             Self::Bytes => *given == Type::Bytes,
             Self::Timestamp => *given == Type::Timestamp,
             Self::Duration => *given == Type::Duration,
             Self::List => matches!(given, Type::List(_)),
-            Self::Container => matches!(given, Type::List(_) | Type::Map(..)),
+            Self::Container => matches!(given, Type::List(_) | Type::Map(..) | Type::Object(_)),
             Self::OneOf(kinds) => kinds.iter().any(|kind| kind.accepts(given)),
         }
     }
