@@ -5,6 +5,7 @@ mod support;
 
 mod demo;
 mod drain;
+mod lineage;
 mod map;
 mod pipes;
 mod scene;
