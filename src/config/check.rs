@@ -20,7 +20,7 @@ use super::{
     known::Known,
     landscape::{ChannelEntry, Landscape, SystemEntry},
     plan::{BusAddress, FlowPlan, Plan, SystemPlan},
-    tables,
+    schemas, tables,
 };
 use crate::{
     adapters,
@@ -35,6 +35,7 @@ use crate::{
 pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     let tables = tables::read(&landscape.files, &mut problems);
+    let schemas = schemas::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
     let channels = channels(landscape, pool, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
@@ -56,6 +57,7 @@ pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<P
         flows.extend(
             Checker {
                 file,
+                schemas: &schemas,
                 systems: &systems,
                 uses: &mut uses,
                 scope,

@@ -25,7 +25,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel`, `tables/*.csv` and `tests/*.yaml`.
+    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel`, `tables/*.csv`, `tests/*.yaml` and `schemas/*`.
     pub fn read(home: &Path, problems: &mut Vec<Problem>) -> Result<Self, Fault> {
         let mut files = Self::default();
         if !home.join("trunkline.yaml").exists() {
@@ -37,6 +37,7 @@ impl Files {
             ("maps", ["cel", "cel"]),
             ("tables", ["csv", "csv"]),
             ("tests", ["yaml", "yml"]),
+            ("schemas", ["json", "csv"]),
         ] {
             let entries = match fs::read_dir(home.join(folder)) {
                 Ok(entries) => entries,

@@ -14,6 +14,7 @@ mod references;
 mod report;
 mod scalar;
 pub(crate) mod schema;
+mod schemas;
 mod secrets;
 mod tables;
 mod tests;

@@ -6,6 +6,7 @@ mod support;
 mod catalogue;
 mod demo;
 mod drain;
+mod infer;
 mod lineage;
 mod map;
 mod pipes;
