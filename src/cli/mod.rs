@@ -3,6 +3,7 @@
 //! Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 the user can mend it, 2 we broke.
 
 mod adapters;
+mod against;
 mod bus;
 mod catalogue;
 mod check;

@@ -20,7 +20,7 @@ use super::{
     known::Known,
     landscape::{ChannelEntry, Landscape, SystemEntry},
     plan::{BusAddress, FlowPlan, Plan, SystemPlan},
-    schemas, tables,
+    proto, schemas, tables,
 };
 use crate::{
     adapters,
@@ -30,10 +30,11 @@ use crate::{
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
 };
 
-/// Checks a landscape. All problems at once, those of reading it among them, in the order of the files; without any,
-/// what will run.
-pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
+/// Checks a landscape, whose own message types stand beside those of `model`. All problems at once, those of reading
+/// it among them, in the order of the files; without any, what will run.
+pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
+    let pool = &proto::read(&landscape.files, model, &mut problems);
     let tables = tables::read(&landscape.files, &mut problems);
     let schemas = schemas::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
@@ -111,6 +112,7 @@ pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<P
             flows,
             processes,
             tables,
+            pool: pool.clone(),
         }),
         _ => Err(problems),
     }
@@ -266,13 +268,14 @@ fn channels(
     problems: &mut Vec<Problem>,
 ) -> Known<ChannelName, MessageDescriptor> {
     let mut channels = Known::new(landscape.knows_names);
+    let hides_types = proto::hides_types(&landscape.files, pool);
     for entry in &landscape.channels {
         let name = ChannelName::new(&entry.name)
             .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
         let descriptor = entry
             .type_name
             .as_ref()
-            .and_then(|(text, place)| message_type(text, place, pool, problems));
+            .and_then(|(text, place)| message_type(text, place, pool, hides_types, problems));
         match (name, descriptor) {
             (Ok(name), Some(descriptor)) => channels.insert(&entry.name, name, descriptor),
             (Ok(_), None) => channels.insert_wrong(&entry.name),
@@ -285,22 +288,26 @@ fn channels(
     channels
 }
 
-/// `None`: there is no such type, and that was told.
+/// `None`: there is no such type, and that was told. `hides_types`: a `.proto` file is wrong, and its types not known.
 fn message_type(
     text: &str,
     place: &Place,
     pool: &DescriptorPool,
+    hides_types: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<MessageDescriptor> {
     let found = pool.get_message_by_name(text);
-    // What is empty was told when it was read.
-    if found.is_some() || text.is_empty() {
+    // What is empty was told when it was read; and a file that is wrong may declare it.
+    let is_own = !text.starts_with("trunkline.") && !text.starts_with("google.");
+    if found.is_some() || text.is_empty() || hides_types && is_own {
         return found;
     }
+    let is_builtin = |name: &str| name.starts_with("google.") || name.starts_with("buf.");
     let known: Vec<_> = pool
         .all_messages()
+        .filter(|message| !message.is_map_entry())
         .map(|message| message.full_name().to_owned())
-        .filter(|name| name.starts_with("trunkline."))
+        .filter(|name| !is_builtin(name))
         .collect();
     let known = || known.iter().map(String::as_str);
     let short = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
@@ -440,7 +447,7 @@ fn bus(landscape: &Landscape, problems: &mut Vec<Problem>) -> Option<BusAddress>
         return None;
     }
     match rabbitmq::check_address(text) {
-        Ok(()) => Some(BusAddress::RabbitMq(text.clone())),
+        Ok(()) => Some(BusAddress::RabbitMq(rabbitmq::at_home(text, &landscape.home))),
         Err(fault) => {
             let problem = Problem::new(place, fault.what);
             problems.push(match fault.hint {

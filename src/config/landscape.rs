@@ -115,6 +115,8 @@ pub struct ChannelEntry {
     pub type_name: Option<(String, Place)>,
     /// Whether others publish to it or read from it.
     pub external: bool,
+    /// All that stands behind its name.
+    pub(crate) settings: Settings,
 }
 
 impl Landscape {
@@ -249,5 +251,6 @@ fn channel(entry: &Entry) -> ChannelEntry {
         place: entry.place.clone(),
         type_name: type_name.and_then(|value| Some((value.text()?.to_owned(), value.place.clone()))),
         external: is_external(&entry.value),
+        settings: entry.value.clone(),
     }
 }

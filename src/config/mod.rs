@@ -4,12 +4,14 @@
 //! can be known before it runs, all at once; what passes is a [`Plan`].
 
 mod check;
+mod compatibility;
 mod files;
 mod findings;
 mod flow;
 mod known;
 mod landscape;
 mod plan;
+mod proto;
 mod references;
 mod report;
 mod scalar;
@@ -23,6 +25,7 @@ mod yaml;
 
 pub use check::check;
 pub(crate) use check::unknown_hint;
+pub use compatibility::Before;
 pub use files::Files;
 pub use flow::FlowFile;
 pub(crate) use known::Known;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 use trunkline_sdk::{Adapter, Fault, Settings};
 
 use crate::{
@@ -36,6 +36,8 @@ pub struct Plan {
     pub topology: Topology,
     /// The code tables.
     pub tables: Tables,
+    /// All message types: those of the canonical model and the landscape's own.
+    pub pool: DescriptorPool,
 }
 
 impl Plan {
@@ -58,14 +60,14 @@ pub enum BusAddress {
 }
 
 impl BusAddress {
-    /// Takes an address as it stands in `trunkline.yaml`; a folder is relative to `home`. The fault shows nothing
-    /// of it: there may be a password in it.
+    /// Takes an address as it stands in `trunkline.yaml`; its folder or files are relative to `home`. The fault
+    /// shows nothing of it: there may be a password in it.
     pub fn parse(text: &str, home: &Path) -> Result<Self, Fault> {
         match text.strip_prefix("embedded:") {
             Some(folder) if !folder.is_empty() => return Ok(Self::Embedded(home.join(folder))),
             None if text.starts_with("amqp://") || text.starts_with("amqps://") => {
                 rabbitmq::check_address(text)?;
-                return Ok(Self::RabbitMq(text.to_owned()));
+                return Ok(Self::RabbitMq(rabbitmq::at_home(text, home)));
             }
             _ => {}
         }

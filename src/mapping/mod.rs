@@ -18,18 +18,26 @@
 //! Everything compiled is `Send + Sync` and is run through `&self`.
 
 mod check;
+#[cfg(test)]
+mod conformance;
+mod entries;
 mod evaluate;
 mod explain;
 mod failure;
 mod faults;
 mod field;
 pub mod functions;
+mod json;
+mod kind;
 mod lineage;
+mod loops;
 mod native;
 mod operators;
 mod parts;
+mod pattern;
 mod plan;
 mod predicate;
+mod scalar;
 mod schema;
 mod source;
 mod split;
@@ -53,6 +61,7 @@ use trunkline_sdk::{Fault, Field, Problem, Shape, Value};
 use check::Checker;
 use evaluate::Run;
 use faults::Faults;
+use kind::Kind;
 use plan::{Form, Node};
 use source::Span;
 use types::Type;
@@ -77,6 +86,16 @@ pub enum This {
     Record,
     /// A native record whose source declares its structure: its fields are checked.
     Declared(RecordSchema),
+}
+
+impl This {
+    /// The type of the message, for what is read of it without being known before.
+    fn kind(&self) -> Option<Box<Kind>> {
+        match self {
+            Self::Message(message) => Some(Box::new(Kind::new(message))),
+            Self::Record | Self::Declared(_) => None,
+        }
+    }
 }
 
 /// One thing to run over; of the kind that [`This`] said.
@@ -128,8 +147,9 @@ pub(crate) fn check_syntax(source: &Source) -> Vec<Problem> {
 #[derive(Debug)]
 pub struct Mapping {
     source: Source,
-    this: This,
+    takes: This,
     whole: Span,
+    this: Option<Box<Kind>>,
     node: Node,
     slots: usize,
     produces: Produces,
@@ -177,8 +197,9 @@ impl Mapping {
         let (node, slots) = (typed.node, checker.slots());
         checker.finish(Self {
             source: source.clone(),
-            this: environment.this.clone(),
+            takes: environment.this.clone(),
             whole: expr.span,
+            this: environment.this.kind(),
             node,
             slots,
             produces,
@@ -193,7 +214,7 @@ impl Mapping {
 
     /// What it takes.
     pub fn takes(&self) -> &This {
-        &self.this
+        &self.takes
     }
 
     /// What it gives.
@@ -206,7 +227,7 @@ impl Mapping {
     /// Faults: [`trunkline_sdk::Remedy::DeadLetter`], with every field that failed by its path and place, and without
     /// any value of the record.
     pub fn run(&self, input: Input<'_>, facts: &dyn Facts) -> Result<Translated, Fault> {
-        let mut run = Run::new(input, facts, self.slots);
+        let mut run = Run::new(input, self.this.as_deref(), facts, self.slots);
         let mut faults = Faults::default();
         let translated = match self.produces {
             Produces::Message(_) => {

@@ -11,6 +11,10 @@ use super::schema::{RecordKind, RecordObject, RecordType};
 pub(crate) enum Type {
     /// A part of a record: what it is shows at run time.
     Dyn,
+    /// What the items of an empty list are: whatever the lists beside it hold.
+    Open,
+    /// CEL's dyn, which takes part in everything: of `dyn(..)`, of mixed lists, of JSON inside a message.
+    Any,
     Null,
     Bool,
     Int,
@@ -29,6 +33,8 @@ pub(crate) enum Type {
     List(Box<Type>),
     Map(Box<Type>, Box<Type>),
     Optional(Box<Type>),
+    /// What `type(..)` gives.
+    Type,
     /// The problem was told: whatever is built on it is not told again.
     Error,
 }
@@ -89,7 +95,24 @@ impl Type {
         match message.full_name() {
             "google.protobuf.Timestamp" => Self::Timestamp,
             "google.protobuf.Duration" => Self::Duration,
+            "google.protobuf.DoubleValue" | "google.protobuf.FloatValue" => Self::Double,
+            "google.protobuf.Int64Value" | "google.protobuf.Int32Value" => Self::Int,
+            "google.protobuf.UInt64Value" | "google.protobuf.UInt32Value" => Self::Uint,
+            "google.protobuf.BoolValue" => Self::Bool,
+            "google.protobuf.StringValue" => Self::Text,
+            "google.protobuf.BytesValue" => Self::Bytes,
+            "google.protobuf.Struct" => Self::Map(Box::new(Self::Text), Box::new(Self::Any)),
+            "google.protobuf.ListValue" => Self::list(Self::Any),
+            "google.protobuf.Value" | "google.protobuf.Any" => Self::Any,
             _ => Self::Message(message.clone()),
+        }
+    }
+
+    /// The type of one item, taken out of what may be empty.
+    pub(crate) fn settled(self) -> Self {
+        match self {
+            Self::Open => Self::Any,
+            other => other,
         }
     }
 
@@ -115,11 +138,18 @@ impl Type {
         Some(match (self, other) {
             (one, two) if one == two => one,
             (Self::Error, _) | (_, Self::Error) => Self::Error,
+            (Self::Open, other) | (other, Self::Open) => other,
+            (Self::Any, _) | (_, Self::Any) => Self::Any,
             (Self::Null, other) | (other, Self::Null) => other,
             // A record's part beside anything that a record can hold stays a record's part.
             (Self::Dyn, other) | (other, Self::Dyn) if other.in_records() => Self::Dyn,
             (Self::Object(_), other) | (other, Self::Object(_)) if other.in_records() => Self::Dyn,
             (one, two) if one.is_integer() && two.is_integer() => Self::Int,
+            (Self::Enum(_), other) | (other, Self::Enum(_))
+                if other.is_integer() || matches!(other, Self::Enum(_)) =>
+            {
+                Self::Int
+            }
             (Self::Number, other) | (other, Self::Number) if other.is_number() => Self::Number,
             (Self::List(one), Self::List(two)) => Self::list(one.join(*two)?),
             (Self::Map(key, one), Self::Map(other, two)) => {
@@ -155,6 +185,8 @@ impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dyn => f.write_str("of unknown type (a part of the record)"),
+            Self::Any | Self::Open => f.write_str("dyn"),
+            Self::Type => f.write_str("type"),
             Self::Null => f.write_str("null"),
             Self::Bool => f.write_str("bool"),
             Self::Int => f.write_str("int"),

@@ -10,10 +10,12 @@
 #[path = "../support/process.rs"]
 mod process;
 
+mod against;
 mod case;
 mod files;
 mod graph;
 mod program;
+mod readmes;
 mod schema;
 mod watch;
 

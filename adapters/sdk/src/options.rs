@@ -285,6 +285,10 @@ fn words(declared: &[Opt]) -> String {
 
 /// The known word that is nearest to a mistyped one, if one is near enough to be meant.
 pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    // Comparing takes the length of the one times that of the other, and nobody mistypes so long a word.
+    if word.len() > 256 {
+        return None;
+    }
     let limit = (word.chars().count() / 3).max(1);
     let lower = word.to_lowercase();
     known

@@ -27,10 +27,16 @@ impl Checker<'_> {
     pub(super) fn negated(&mut self, expr: &Expr, of: &Expr) -> Typed {
         let typed = self.check(of, None);
         let ty = match typed.ty {
-            Type::Uint => Type::Int,
-            ty @ (Type::Int | Type::Double | Type::Number | Type::Duration | Type::Dyn | Type::Error) => ty,
+            ty @ (Type::Int
+            | Type::Double
+            | Type::Number
+            | Type::Duration
+            | Type::Dyn
+            | Type::Any
+            | Type::Error) => ty,
             other => {
-                self.refuse(expr.mark, format!("`-` does not go before {other}"), None);
+                let hint = (other == Type::Uint).then_some("int(..) makes an int of it");
+                self.refuse(expr.mark, format!("`-` does not go before {other}"), hint);
                 Type::Error
             }
         };
@@ -68,18 +74,6 @@ impl Checker<'_> {
         let (left, right) = self.sides(one, two);
         let sides = Box::new([left.node, right.node]);
         let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
-        if let (Type::Message(kind), Type::Message(other)) = (&left.ty, &right.ty)
-            && equality
-            && kind == other
-        {
-            let node = Node::SameMessage {
-                kind: kind.clone(),
-                sides,
-                equal: op == BinaryOp::Equal,
-                at: expr.span,
-            };
-            return Typed::new(node, Type::Bool);
-        }
         let allowed = if equality {
             self.check_words(&left.words, two);
             self.check_words(&right.words, one);
@@ -112,7 +106,7 @@ impl Checker<'_> {
             (left, right)
         };
         let allowed = match &right.ty {
-            Type::Error | Type::Dyn => true,
+            Type::Error | Type::Dyn | Type::Any => true,
             Type::List(item) => comparable(&left.ty, item),
             Type::Map(key, _) => comparable(&left.ty, key),
             Type::Object(_) => comparable(&left.ty, &Type::Text),
@@ -166,14 +160,15 @@ fn is_text(expr: &Expr) -> bool {
 pub(super) fn comparable(one: &Type, two: &Type) -> bool {
     match (one, two) {
         (Type::Error, _) | (_, Type::Error) => true,
+        (Type::Any | Type::Open, _) | (_, Type::Any | Type::Open) => true,
+        (Type::Optional(one), Type::Optional(two)) => comparable(one, two),
         (Type::Optional(_), _) | (_, Type::Optional(_)) => false,
-        // Messages that stand in lists or maps cannot be compared by their bytes.
-        (Type::Message(_), _) | (_, Type::Message(_)) => false,
         (Type::Dyn, other) | (other, Type::Dyn) => other.in_records(),
         (Type::Null, other) | (other, Type::Null) => *other == Type::Null,
         (Type::List(one), Type::List(two)) => comparable(one, two),
         (Type::Object(_), Type::Object(_) | Type::Map(..)) | (Type::Map(..), Type::Object(_)) => true,
         (Type::Map(key, one), Type::Map(other, two)) => comparable(key, other) && comparable(one, two),
+        (Type::Enum(_), other) | (other, Type::Enum(_)) if other.is_number() => true,
         (one, two) => one == two || (one.is_number() && two.is_number()),
     }
 }
@@ -185,11 +180,16 @@ fn ordered(one: &Type, two: &Type) -> bool {
             ty,
             Type::Bool | Type::Text | Type::Bytes | Type::Timestamp | Type::Duration
         ) || ty.is_number()
+            || matches!(ty, Type::Enum(_))
     };
     match (one, two) {
         (Type::Error, _) | (_, Type::Error) => true,
+        (Type::Any, other) | (other, Type::Any) => *other == Type::Any || single(other),
         (Type::Dyn, Type::Dyn) => true,
         (Type::Dyn, other) | (other, Type::Dyn) => single(other) && other.in_records(),
+        (Type::Enum(_), other) | (other, Type::Enum(_)) => {
+            other.is_number() || matches!(other, Type::Enum(_))
+        }
         (one, two) => single(one) && (one == two || (one.is_number() && two.is_number())),
     }
 }
@@ -226,6 +226,9 @@ fn result(op: BinaryOp, one: &Type, two: &Type) -> Option<Type> {
     use BinaryOp::{Add, Remainder, Subtract};
     Some(match (one, two) {
         (Type::Error, _) | (_, Type::Error) => Type::Error,
+        (Type::Any, _) | (_, Type::Any) => Type::Any,
+        (Type::Enum(_), other) => return result(op, &Type::Int, other),
+        (one, Type::Enum(_)) => return result(op, one, &Type::Int),
         (Type::Dyn, Type::Dyn) => Type::Dyn,
         (Type::Dyn, other) | (other, Type::Dyn) => match other {
             Type::Int | Type::Uint => Type::Dyn,

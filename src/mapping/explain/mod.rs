@@ -83,7 +83,14 @@ pub fn explain(
     };
     let shelf = Shelf::default();
     let mut checker = Checker::new(environment, mapping.source());
-    let mut walk = Walk::new(field, mapping.source(), input, facts, &shelf);
+    let mut walk = Walk::new(
+        field,
+        mapping.source(),
+        input,
+        mapping.this.as_deref(),
+        facts,
+        &shelf,
+    );
     walk.walk(&mut checker, &expr, &steps, expected(kind));
     Ok(walk.finish())
 }

@@ -13,6 +13,7 @@ use crate::mapping::{
     evaluate::Run,
     failure::Failure,
     faults::Faults,
+    kind::Kind,
     parts::items,
     plan::Node,
     source::{Source, Span},
@@ -53,11 +54,12 @@ impl<'a> Walk<'a> {
         field: &str,
         source: &'a Source,
         input: Input<'a>,
+        kind: Option<&'a Kind>,
         facts: &'a dyn Facts,
         shelf: &'a Shelf<Node>,
     ) -> Self {
         Self {
-            run: Run::new(input, facts, SLOTS),
+            run: Run::new(input, kind, facts, SLOTS),
             shelf,
             source,
             bound: Vec::new(),
