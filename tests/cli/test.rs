@@ -209,4 +209,6 @@ tests:
     ] {
         assert!(talk.contains(told), "{told}: {talk}");
     }
+    let (code, _, checked) = scene.command(&["check"], &[]).await;
+    assert_eq!((code, checked), (Some(1), talk));
 }

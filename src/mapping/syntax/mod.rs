@@ -4,8 +4,10 @@
 //! Bounded: no tree is higher than [`MAX_HEIGHT`], whatever the text.
 
 mod lexer;
+mod macros;
 mod parser;
 
+pub(crate) use macros::{Macro, word};
 pub(crate) use parser::parse;
 
 use crate::mapping::source::Span;
