@@ -5,6 +5,7 @@
 mod adapters;
 mod against;
 mod bus;
+mod catalogue;
 mod check;
 mod dead_letters;
 mod demo;
@@ -64,6 +65,8 @@ enum Command {
     Topology(topology::Topology),
     /// Which data goes where: source field, canonical field, target field
     Lineage(lineage::Lineage),
+    /// Which system holds and receives which data, personal data marked
+    Catalogue(catalogue::Catalogue),
     /// Draw the landscape: systems, channels, flows
     Graph(graph::Graph),
     /// The words of a landscape's files as JSON Schema, for editors
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
             Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
             Command::Lineage(command) => command.run(),
+            Command::Catalogue(command) => command.run(),
             Command::Graph(command) => command.run(),
             Command::Schema(command) => command.run(),
             Command::Xref(command) => command.run(),

@@ -20,7 +20,7 @@ use super::{
     known::Known,
     landscape::{ChannelEntry, Landscape, SystemEntry},
     plan::{BusAddress, FlowPlan, Plan, SystemPlan},
-    proto, tables,
+    proto, schemas, tables,
 };
 use crate::{
     adapters,
@@ -38,6 +38,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
     let mut problems = Vec::new();
     let pool = &proto::read(&landscape.files, model, &mut problems);
     let mut tables = tables::read(&landscape.files, &mut problems);
+    let schemas = schemas::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
     tables.know_systems(systems.names());
     let store: Arc<dyn CrossReferences> = Arc::new(DeferredStore::new(within(landscape, &landscape.store)));
@@ -63,6 +64,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         flows.extend(
             Checker {
                 file,
+                schemas: &schemas,
                 systems: &systems,
                 keys: &keys,
                 uses: &mut uses,
@@ -117,6 +119,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
             flows,
             processes,
             tables,
+            pool: pool.clone(),
         }),
         _ => Err(problems),
     }

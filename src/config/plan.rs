@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 use trunkline_sdk::{Adapter, Fault, Settings};
 
 use crate::{
@@ -36,6 +36,8 @@ pub struct Plan {
     pub topology: Topology,
     /// The code tables.
     pub tables: Tables,
+    /// All message types: those of the canonical model and the landscape's own.
+    pub pool: DescriptorPool,
 }
 
 impl Plan {

@@ -56,7 +56,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn the_schemas_in_the_repository_are_those_of_the_program() {
-    for name in ["landscape", "flow"] {
+    for name in ["landscape", "flow", "test"] {
         let (code, made, _) = output(&["schema", name], &[]).await;
         assert_eq!(code, Some(0));
         let path = root().join("schemas").join(format!("{name}.schema.json"));

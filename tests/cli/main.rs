@@ -3,8 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod catalogue;
 mod demo;
 mod drain;
+mod infer;
+mod lineage;
 mod map;
 mod pipes;
 mod scene;

@@ -25,6 +25,7 @@ Commands:
   bus           The bus itself
   topology      What the landscape needs on its bus: exchanges, queues, users
   lineage       Which data goes where: source field, canonical field, target field
+  catalogue     Which system holds and receives which data, personal data marked
   graph         Draw the landscape: systems, channels, flows
   schema        The words of a landscape's files as JSON Schema, for editors
   xref          Which id of which system means which identity
