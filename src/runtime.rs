@@ -136,7 +136,7 @@ impl Runtime {
     }
 
     /// A system, if a flow has opened it.
-    pub fn system(&self, name: &SystemName) -> Option<&dyn System> {
+    pub fn system(&self, name: &SystemName) -> Option<Arc<dyn System>> {
         self.systems.opened(name)
     }
 

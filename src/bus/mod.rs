@@ -5,8 +5,9 @@
 //! - Instances compete: each message of a queue goes to one of its subscriptions at a time, and comes again
 //!   when that one is gone.
 //! - A message that no queue takes is an error, not a loss.
+//! - A queue that takes a [`Partition`] of its channel is given to one subscription at a time, in its order.
 //!
-//! Not promised: that a message comes only once (receivers know its id), nor order across a queue.
+//! Not promised: that a message comes only once (receivers know its id), nor order across any other queue.
 
 mod bucket;
 mod difference;

@@ -18,6 +18,7 @@ mod schema;
 mod test;
 mod topology;
 mod watch;
+mod xref;
 
 use std::{
     path::{Path, PathBuf},
@@ -67,6 +68,9 @@ enum Command {
     Graph(graph::Graph),
     /// The words of a landscape's files as JSON Schema, for editors
     Schema(schema::Schema),
+    /// Which id of which system means which identity
+    #[command(subcommand)]
+    Xref(xref::Xref),
     /// What can be connected, and with which options
     Adapters(adapters::Adapters),
 }
@@ -129,6 +133,7 @@ pub fn main() -> ExitCode {
             Command::Lineage(command) => command.run(),
             Command::Graph(command) => command.run(),
             Command::Schema(command) => command.run(),
+            Command::Xref(command) => command.run(),
             Command::Adapters(command) => command.run(),
         }
     };

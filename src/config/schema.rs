@@ -135,8 +135,12 @@ fn properties(options: &[Opt]) -> Value {
     Value::Object(options.iter().map(property).collect())
 }
 
-/// A single value is one of these.
+/// A single value is one of these. A single map is left to `check`: said twice, the schema would double with each list
+/// in a list, and an editor could not say where in the list a mistake is.
 fn list(item: Value) -> Value {
+    if item.get("properties").is_some() {
+        return json!({ "type": ["array", "object"], "items": item });
+    }
     json!({ "anyOf": [{ "type": "array", "items": item.clone() }, item] })
 }
 

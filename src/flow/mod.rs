@@ -1,12 +1,13 @@
 //! A flow: messages come from a channel or a system, go through steps, and leave for a channel or a system.
 //!
 //! One file per pattern, named as its word in the flow file. `run.rs` is the one loop; `ordered.rs` is the loop over
-//! a channel that keeps order, by its `lanes.rs`, `wave.rs` and `replay.rs`.
+//! a channel that keeps order, by its `partition.rs`, `lanes.rs`, `wave.rs` and `replay.rs`.
 
 mod filter;
 mod key;
 mod lanes;
 mod ordered;
+mod partition;
 mod processor;
 mod reading;
 mod replay;

@@ -177,12 +177,12 @@ fn a_wrong_word_or_kind_is_underlined_where_it_stands() {
         (
             &flow,
             "{ flow: a, from: b, steps: [{ filtr: x }], to: c }",
-            "steps: ",
+            "steps/0",
         ),
         (
             &flow,
             "{ flow: a, from: b, steps: [{ split: { each: x } }], to: c }",
-            "steps: ",
+            "steps/0",
         ),
         (&flow, "{ flow: a, from: { path: /x }, to: c }", "from: "),
         (
