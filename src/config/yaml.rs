@@ -24,7 +24,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_LINE: usize = 4 << 10;
 
 /// How much is told of one file. Where more is wrong it is no landscape, or one mistake many times.
-const MOST_PROBLEMS: usize = 100;
+const MOST_PROBLEMS: usize = 50;
 
 /// Reads one YAML document. With problems, the tree holds what could be read all the same.
 pub(crate) fn read(
