@@ -3,13 +3,21 @@
 //! Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 the user can mend it, 2 we broke.
 
 mod adapters;
+mod against;
 mod bus;
 mod check;
 mod dead_letters;
 mod demo;
+mod graph;
+mod lineage;
+mod map;
+mod opened;
 mod run;
 mod say;
+mod schema;
+mod test;
 mod topology;
+mod watch;
 mod xref;
 
 use std::{
@@ -39,6 +47,10 @@ enum Command {
     Run(run::Run),
     /// Tell everything that is wrong in a landscape, before it runs
     Check(check::Check),
+    /// Run the tests of a landscape
+    Test(test::Test),
+    /// Run one mapping on records from stdin
+    Map(map::Map),
     /// Run the example shop with 200 orders, some of them broken
     Demo(demo::Demo),
     /// The messages that wait for a person
@@ -53,6 +65,12 @@ enum Command {
     /// Which id of which system means which identity
     #[command(subcommand)]
     Xref(xref::Xref),
+    /// Which data goes where: source field, canonical field, target field
+    Lineage(lineage::Lineage),
+    /// Draw the landscape: systems, channels, flows
+    Graph(graph::Graph),
+    /// The words of a landscape's files as JSON Schema, for editors
+    Schema(schema::Schema),
     /// What can be connected, and with which options
     Adapters(adapters::Adapters),
 }
@@ -105,12 +123,17 @@ pub fn main() -> ExitCode {
     let work = async {
         match arguments.command {
             Command::Run(command) => command.run().await,
-            Command::Check(command) => command.run(),
+            Command::Check(command) => command.run().await,
+            Command::Test(command) => command.run().await,
+            Command::Map(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
             Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
             Command::Xref(command) => command.run(),
+            Command::Lineage(command) => command.run(),
+            Command::Graph(command) => command.run(),
+            Command::Schema(command) => command.run(),
             Command::Adapters(command) => command.run(),
         }
     };
@@ -151,10 +174,18 @@ fn load(home: &Path) -> Result<Plan, Failure> {
 
 /// All that is wrong with a landscape, as a person reads it.
 fn tell_problems(landscape: &Landscape, problems: &[Problem]) {
-    let report = config::report(landscape, problems);
+    let told = &problems[..problems.len().min(MOST_PROBLEMS)];
+    let report = config::report(landscape, told);
     let sum = count(problems.len(), "problem");
-    say::talk(format_args!("{report}{}: {sum}", landscape.home.display()));
+    let first = match told.len() {
+        told if told < problems.len() => format!("; these are the first {told}"),
+        _ => String::new(),
+    };
+    say::talk(format_args!("{report}{}: {sum}{first}", landscape.home.display()));
 }
+
+/// Nobody reads more of them at once.
+const MOST_PROBLEMS: usize = 100;
 
 /// `1 flow`, `2 flows`.
 fn count(number: usize, noun: &str) -> String {

@@ -1,6 +1,10 @@
 //! What can be known from the files, before anything runs. Pure: no network, no clock, no other file.
 
+mod clear;
+mod cycles;
+mod doubt;
 mod flow;
+mod memory;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,25 +20,29 @@ use super::{
     known::Known,
     landscape::{ChannelEntry, Landscape, SystemEntry},
     plan::{BusAddress, FlowPlan, Plan, SystemPlan},
-    tables,
+    proto, tables,
 };
 use crate::{
     adapters,
     bus::{Channel, Topology, rabbitmq},
-    flow::{Carries, Scope},
+    canonical::KeyPath,
+    flow::{Carries, Keyed, Keys, Scope},
+    mapping::{self, Source},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
     store::{CrossReferences, DeferredStore},
 };
 
-/// Checks a landscape. All problems at once, those of reading it among them, in the order of the files; without any,
-/// what will run.
-pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
+/// Checks a landscape, whose own message types stand beside those of `model`. All problems at once, those of reading
+/// it among them, in the order of the files; without any, what will run.
+pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
+    let pool = &proto::read(&landscape.files, model, &mut problems);
     let mut tables = tables::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
     tables.know_systems(systems.names());
     let store: Arc<dyn CrossReferences> = Arc::new(DeferredStore::new(within(landscape, &landscape.store)));
     let channels = channels(landscape, pool, &mut problems);
+    let keys = keys(landscape, &channels, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
     let mut uses = Uses::new(landscape);
     for file in &landscape.flows {
@@ -56,16 +64,30 @@ pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<P
             Checker {
                 file,
                 systems: &systems,
+                keys: &keys,
                 uses: &mut uses,
                 scope,
             }
             .flow(),
         );
     }
+    // A mapping that no flow uses yet is read all the same; what it makes of what, its flow will tell.
+    for (name, text) in landscape.files.in_folder("maps") {
+        problems.extend(mapping::check_syntax(&Source::file(
+            Arc::clone(name),
+            Arc::clone(text),
+        )));
+    }
     check_endpoints(&systems, &uses, &mut problems);
     check_channels(landscape, &uses, &mut problems);
+    cycles::check(landscape, &flows, &mut problems);
+    memory::check(landscape, &flows, &mut problems);
+    clear::check(landscape, &mut problems);
     let processes = processes(landscape, &mut problems);
-    let bus = bus(landscape, &mut problems);
+    let mut bus = bus(landscape, &mut problems);
+    if bus.is_none() && landscape.findings.is_lenient {
+        bus = BusAddress::parse("embedded:./data", &landscape.home).ok();
+    }
     let problems = landscape.findings.with(problems);
     match bus {
         Some(bus) if problems.is_empty() => Ok(Plan {
@@ -80,7 +102,7 @@ pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<P
                         type_name: TypeName::new(descriptor.full_name()),
                     })
                     .collect(),
-                queues: flows.iter().map(FlowPlan::topology).collect(),
+                queues: flows.iter().flat_map(FlowPlan::queues).collect(),
             },
             systems: systems
                 .iter()
@@ -94,10 +116,14 @@ pub fn check(landscape: &Landscape, pool: &DescriptorPool) -> Result<Plan, Vec<P
                 .collect(),
             flows,
             processes,
+            tables,
         }),
         _ => Err(problems),
     }
 }
+
+/// In how many parts a channel with a key is read, if it does not say so.
+const PARTITIONS: u8 = 8;
 
 /// What an address of a bus begins with.
 const BUSES: [&str; 3] = ["embedded", "amqp", "amqps"];
@@ -133,13 +159,23 @@ enum End {
     Sink(Settings, Option<Shape>),
 }
 
+/// So many names of what there is are told with one that is not there.
+const MOST_NAMES: usize = 40;
+
 /// Says what there is, nearest first.
 pub(crate) fn unknown_hint<'k>(
     word: &str,
     known: impl Iterator<Item = &'k str> + Clone,
     what: &str,
 ) -> String {
-    let all: Vec<_> = known.clone().map(|name| format!("`{name}`")).collect();
+    let mut all: Vec<_> = known
+        .clone()
+        .take(MOST_NAMES)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if known.clone().nth(MOST_NAMES).is_some() {
+        all.push("…".to_owned());
+    }
     let all = if all.is_empty() {
         format!("there are no {what} yet")
     } else {
@@ -249,13 +285,14 @@ fn channels(
     problems: &mut Vec<Problem>,
 ) -> Known<ChannelName, MessageDescriptor> {
     let mut channels = Known::new(landscape.knows_names);
+    let hides_types = proto::hides_types(&landscape.files, pool);
     for entry in &landscape.channels {
         let name = ChannelName::new(&entry.name)
             .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
         let descriptor = entry
             .type_name
             .as_ref()
-            .and_then(|(text, place)| message_type(text, place, pool, problems));
+            .and_then(|(text, place)| message_type(text, place, pool, hides_types, problems));
         match (name, descriptor) {
             (Ok(name), Some(descriptor)) => channels.insert(&entry.name, name, descriptor),
             (Ok(_), None) => channels.insert_wrong(&entry.name),
@@ -268,22 +305,60 @@ fn channels(
     channels
 }
 
-/// `None`: there is no such type, and that was told.
+/// The channels that keep order, by which key.
+fn keys(
+    landscape: &Landscape,
+    channels: &Known<ChannelName, MessageDescriptor>,
+    problems: &mut Vec<Problem>,
+) -> Keys {
+    let mut keys = BTreeMap::new();
+    for entry in &landscape.channels {
+        let Some((text, place)) = &entry.key else {
+            if let Some((_, place)) = &entry.partitions {
+                problems.push(
+                    Problem::new(place, "only a channel with a `key` has partitions")
+                        .hint("say by which field order is kept, as in `key: order_id`; or leave it out"),
+                );
+            }
+            continue;
+        };
+        let Some((name, descriptor)) = channels.get(&entry.name) else {
+            continue;
+        };
+        match KeyPath::compile(descriptor, text) {
+            Ok(path) => {
+                let partitions = entry
+                    .partitions
+                    .as_ref()
+                    .map_or(PARTITIONS, |(number, _)| *number);
+                keys.insert(name.clone(), Keyed { path, partitions });
+            }
+            Err((what, hint)) => problems.push(Problem::new(place, what).hint(hint)),
+        }
+    }
+    Keys::new(keys)
+}
+
+/// `None`: there is no such type, and that was told. `hides_types`: a `.proto` file is wrong, and its types not known.
 fn message_type(
     text: &str,
     place: &Place,
     pool: &DescriptorPool,
+    hides_types: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<MessageDescriptor> {
     let found = pool.get_message_by_name(text);
-    // What is empty was told when it was read.
-    if found.is_some() || text.is_empty() {
+    // What is empty was told when it was read; and a file that is wrong may declare it.
+    let is_own = !text.starts_with("trunkline.") && !text.starts_with("google.");
+    if found.is_some() || text.is_empty() || hides_types && is_own {
         return found;
     }
+    let is_builtin = |name: &str| name.starts_with("google.") || name.starts_with("buf.");
     let known: Vec<_> = pool
         .all_messages()
+        .filter(|message| !message.is_map_entry())
         .map(|message| message.full_name().to_owned())
-        .filter(|name| name.starts_with("trunkline."))
+        .filter(|name| !is_builtin(name))
         .collect();
     let known = || known.iter().map(String::as_str);
     let short = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
@@ -423,7 +498,7 @@ fn bus(landscape: &Landscape, problems: &mut Vec<Problem>) -> Option<BusAddress>
         return None;
     }
     match rabbitmq::check_address(text) {
-        Ok(()) => Some(BusAddress::RabbitMq(text.clone())),
+        Ok(()) => Some(BusAddress::RabbitMq(rabbitmq::at_home(text, &landscape.home))),
         Err(fault) => {
             let problem = Problem::new(place, fault.what);
             problems.push(match fault.hint {

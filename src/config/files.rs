@@ -13,8 +13,12 @@ use trunkline_sdk::{Fault, Place, Problem};
 /// No mapping that a person writes is larger, nor a table that they keep.
 const MAX_SIZE: u64 = 4 << 20;
 
-/// Nor a file of YAML; and the parser's time grows with the square of what stands on a line.
+/// Nor a file of YAML.
 const MAX_YAML: u64 = 256 << 10;
+
+/// More files of message types no landscape has, nor deeper folders of them.
+const MOST_PROTOS: usize = 2000;
+const DEEPEST: usize = 16;
 
 /// The texts of a landscape by their path relative to its folder, with `/` between the parts.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +29,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel` and `tables/*.csv`.
+    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel`, `tables/*.csv`, `tests/*.yaml` and `proto/**/*.proto`.
     pub fn read(home: &Path, problems: &mut Vec<Problem>) -> Result<Self, Fault> {
         let mut files = Self::default();
         if !home.join("trunkline.yaml").exists() {
@@ -36,6 +40,7 @@ impl Files {
             ("flows", ["yaml", "yml"]),
             ("maps", ["cel", "cel"]),
             ("tables", ["csv", "csv"]),
+            ("tests", ["yaml", "yml"]),
         ] {
             let entries = match fs::read_dir(home.join(folder)) {
                 Ok(entries) => entries,
@@ -66,7 +71,36 @@ impl Files {
                 }
             }
         }
+        files.take_protos(home, "proto", problems);
         Ok(files)
+    }
+
+    /// Takes the `.proto` files of a folder and of the folders in it. Links to folders are not followed.
+    fn take_protos(&mut self, home: &Path, folder: &str, problems: &mut Vec<Problem>) {
+        let entries = match fs::read_dir(home.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => {
+                let what = format!("the folder `{folder}` cannot be read: {}", error.kind());
+                problems
+                    .push(Problem::new(&start(folder), what).hint("let the user who runs Trunkline read it"));
+                return;
+            }
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let path = format!("{folder}/{name}");
+            if name.starts_with('.') || self.texts.len() > MOST_PROTOS {
+                continue;
+            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if path.matches('/').count() < DEEPEST {
+                    self.take_protos(home, &path, problems);
+                }
+            } else if name.ends_with(".proto") {
+                self.take(home, &path, problems);
+            }
+        }
     }
 
     /// Files from memory, for tests.
@@ -100,6 +134,15 @@ impl Files {
         self.texts
             .iter()
             .filter(move |(name, _)| name.split_once('/').is_some_and(|(parent, _)| parent == folder))
+    }
+
+    /// The files of a folder and of the folders in it, in the order of their names.
+    pub(crate) fn all_in(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let is_in = move |name: &str| {
+            name.strip_prefix(folder)
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.texts.iter().filter(move |(name, _)| is_in(name))
     }
 
     fn take(&mut self, home: &Path, name: &str, problems: &mut Vec<Problem>) {

@@ -4,25 +4,33 @@
 //! can be known before it runs, all at once; what passes is a [`Plan`].
 
 mod check;
+mod compatibility;
 mod files;
 mod findings;
 mod flow;
 mod known;
 mod landscape;
 mod plan;
+mod proto;
+mod references;
 mod report;
 mod scalar;
+pub(crate) mod schema;
 mod secrets;
 mod tables;
+mod tests;
 mod variables;
 mod yaml;
 
 pub use check::check;
 pub(crate) use check::unknown_hint;
+pub use compatibility::Before;
 pub use files::Files;
 pub use flow::FlowFile;
 pub(crate) use known::Known;
 pub use landscape::{ChannelEntry, Landscape, SystemEntry};
-pub use plan::{BusAddress, Feed, FlowPlan, Plan, SystemPlan, Target};
+pub use plan::{BusAddress, Feed, FlowPlan, InDoubt, Plan, SystemPlan, Target};
+pub(crate) use references::read_in;
 pub use report::report;
+pub use tests::{Arrival, Arrivals, Expected, FaultWanted, Test, tests};
 pub use variables::Variables;

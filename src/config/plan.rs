@@ -10,8 +10,9 @@ use prost_reflect::MessageDescriptor;
 use trunkline_sdk::{Adapter, Fault, Settings};
 
 use crate::{
-    bus::{Queue, Topology, rabbitmq},
-    flow::Steps,
+    bus::{Partition, Queue, Takes, Topology, rabbitmq},
+    flow::{Keyed, Keys, Steps},
+    mapping::Tables,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
     recovery::Schedule,
 };
@@ -33,6 +34,8 @@ pub struct Plan {
     pub processes: BTreeMap<ProcessName, Vec<FlowName>>,
     /// Every channel and queue of the landscape.
     pub topology: Topology,
+    /// The code tables.
+    pub tables: Tables,
 }
 
 impl Plan {
@@ -55,14 +58,14 @@ pub enum BusAddress {
 }
 
 impl BusAddress {
-    /// Takes an address as it stands in `trunkline.yaml`; a folder is relative to `home`. The fault shows nothing
-    /// of it: there may be a password in it.
+    /// Takes an address as it stands in `trunkline.yaml`; its folder or files are relative to `home`. The fault
+    /// shows nothing of it: there may be a password in it.
     pub fn parse(text: &str, home: &Path) -> Result<Self, Fault> {
         match text.strip_prefix("embedded:") {
             Some(folder) if !folder.is_empty() => return Ok(Self::Embedded(home.join(folder))),
             None if text.starts_with("amqp://") || text.starts_with("amqps://") => {
                 rabbitmq::check_address(text)?;
-                return Ok(Self::RabbitMq(text.to_owned()));
+                return Ok(Self::RabbitMq(rabbitmq::at_home(text, home)));
             }
             _ => {}
         }
@@ -119,29 +122,44 @@ pub struct FlowPlan {
     pub target: Target,
     /// The channels to which its steps send messages, beside `target`.
     pub sends: Vec<ChannelName>,
+    /// By which keys channels keep order.
+    pub keys: Keys,
     /// When a message is tried again.
     pub retry: Schedule,
 }
 
 impl FlowPlan {
-    /// The flow's queue; of an inbound flow only its parked messages exist.
-    pub fn queue(&self) -> QueueName {
-        match &self.feed {
-            Feed::Channel { channel, .. } => QueueName::of_subscriber(channel, &self.name),
-            Feed::System { system, .. } => QueueName::of_source(system, &self.name),
-        }
-    }
-
-    /// The queue as part of the topology.
-    pub(crate) fn topology(&self) -> Queue {
-        let channel = match &self.feed {
-            Feed::Channel { channel, .. } => Some(channel.clone()),
-            Feed::System { .. } => None,
+    /// The flow's queues: one, or where its channel keeps order one for each partition and an intake. Of an inbound
+    /// flow only its parked messages exist.
+    pub fn queues(&self) -> Vec<Queue> {
+        let (channel, order) = match &self.feed {
+            Feed::Channel { channel, order, .. } => (channel, order),
+            Feed::System { system, .. } => {
+                return vec![Queue {
+                    name: QueueName::of_source(system, &self.name),
+                    channel: None,
+                    takes: Takes::All,
+                }];
+            }
         };
-        Queue {
-            name: self.queue(),
-            channel,
-        }
+        let queue = |name, takes| Queue {
+            name,
+            channel: Some(channel.clone()),
+            takes,
+        };
+        let Some(keyed) = order else {
+            let name = QueueName::of_subscriber(channel, &self.name);
+            return vec![queue(name, Takes::All)];
+        };
+        let partition = |partition: Partition| {
+            let name = QueueName::of_partition(channel, &self.name, partition.index);
+            queue(name, Takes::Partition(partition))
+        };
+        let intake = queue(QueueName::of_intake(channel, &self.name), Takes::Unkeyed);
+        Partition::all(keyed.partitions)
+            .map(partition)
+            .chain([intake])
+            .collect()
     }
 
     /// Every channel it publishes to.
@@ -172,6 +190,8 @@ pub enum Feed {
         channel: ChannelName,
         /// The type.
         type_name: TypeName,
+        /// By which key it keeps order, if it does.
+        order: Option<Keyed>,
     },
     /// A system.
     System {
@@ -195,9 +215,20 @@ pub enum Target {
         settings: Settings,
         /// The type of the canonical messages that arrive there; `None`: native records.
         arrives: Option<MessageDescriptor>,
+        /// What becomes of a message of which the system did not say whether it took it.
+        in_doubt: InDoubt,
     },
     /// Where the last step, a `route`, sends each.
     Routed,
+}
+
+/// What becomes of a message of which a system did not say whether it took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InDoubt {
+    /// It is written again.
+    Repeat,
+    /// It is parked for a person.
+    Park,
 }
 
 impl Target {

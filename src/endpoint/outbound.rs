@@ -5,9 +5,10 @@ use std::time::Duration;
 use trunkline_sdk::{Body, Context, Delivered, Fault, Outcome, Record, Remedy, Sink};
 
 use crate::{
-    bus::{Delivery, Hop},
+    bus::Delivery,
     canonical::Tree,
-    flow::{Emitted, Flow},
+    config::InDoubt,
+    flow::{Emitted, Flow, Outcomes},
     message::{Content, Message},
     names::SystemName,
     recovery::Patience,
@@ -22,6 +23,7 @@ pub(crate) struct Outbound {
     sink: Box<dyn Sink>,
     /// The form of the canonical messages that arrive; `None`: they are native.
     arrives: Option<Tree>,
+    in_doubt: InDoubt,
 }
 
 /// A delivery and what its steps made of it: written together, settled together.
@@ -38,28 +40,34 @@ enum Settled {
 }
 
 impl Outbound {
-    pub(crate) fn new(system: SystemName, sink: Box<dyn Sink>, arrives: Option<Tree>) -> Self {
+    pub(crate) fn new(
+        system: SystemName,
+        sink: Box<dyn Sink>,
+        arrives: Option<Tree>,
+        in_doubt: InDoubt,
+    ) -> Self {
         Self {
             system,
             sink,
             arrives,
+            in_doubt,
         }
     }
 
-    /// Writes units until each is written or has failed, and returns the hops not yet completed, those of `hops`
-    /// among them. What the system could not take now is written again in place, without counting as an attempt.
-    /// When the flow is stopping, what is not settled goes back to its queue.
+    /// Writes units until each is written or has failed, which `outcomes` hears. What the system could not take now is
+    /// written again in place, without counting as an attempt. When the flow is stopping, what is not settled goes
+    /// back to its queue.
     pub(crate) async fn write(
         &self,
         flow: &Flow,
         units: Vec<(Delivery, Vec<Emitted>)>,
-        mut hops: Vec<Hop>,
-    ) -> Vec<Hop> {
+        outcomes: &mut dyn Outcomes,
+    ) {
         let mut waiting = Vec::with_capacity(units.len());
         for (delivery, emitted) in units {
             match self.parts(&delivery, emitted) {
                 Ok(parts) => waiting.push(Unit { delivery, parts }),
-                Err(fault) => hops.push(flow.failed(delivery, self.system.as_str(), &fault)),
+                Err(fault) => outcomes.failed(delivery, self.system.as_str(), &fault),
             }
         }
         let mut patience = Patience::new();
@@ -69,9 +77,9 @@ impl Outbound {
             let mut delay = Duration::ZERO;
             for (unit, settled) in self.write_once(waiting).await {
                 match settled {
-                    Settled::Written => hops.push(flow.delivered(unit.delivery)),
+                    Settled::Written => outcomes.delivered(unit.delivery),
                     Settled::Failed(fault) => {
-                        hops.push(flow.failed(unit.delivery, self.system.as_str(), &fault));
+                        outcomes.failed(unit.delivery, self.system.as_str(), &fault);
                     }
                     Settled::Again(fault) => {
                         if !told {
@@ -91,7 +99,7 @@ impl Outbound {
                 break;
             }
             // What is settled must not wait for what is not.
-            flow.complete(std::mem::take(&mut hops)).await;
+            outcomes.complete().await;
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = flow.stopping() => {}
@@ -100,7 +108,6 @@ impl Outbound {
         if told && waiting.is_empty() {
             tracing::info!(flow = %flow.name(), system = %self.system, "the system takes messages again");
         }
-        hops
     }
 
     async fn write_once(&self, units: Vec<Unit>) -> Vec<(Unit, Settled)> {
@@ -120,7 +127,7 @@ impl Outbound {
         }
         let mut outcomes = outcomes.into_iter();
         let settled = |unit: Unit| {
-            let settled = settle(outcomes.by_ref().take(unit.parts.len()));
+            let settled = settle(outcomes.by_ref().take(unit.parts.len()), self.in_doubt);
             (unit, settled)
         };
         units.into_iter().map(settled).collect()
@@ -175,7 +182,7 @@ impl Outbound {
 }
 
 /// A unit is written when all its parts are; a part that never will be, or not now, decides for all.
-fn settle(outcomes: impl Iterator<Item = Outcome>) -> Settled {
+fn settle(outcomes: impl Iterator<Item = Outcome>, in_doubt: InDoubt) -> Settled {
     let mut failed = None;
     let mut again = None;
     for outcome in outcomes {
@@ -183,6 +190,13 @@ fn settle(outcomes: impl Iterator<Item = Outcome>) -> Settled {
             Outcome::Applied(_) | Outcome::AlreadyThere(_) => {}
             Outcome::Rejected(fault) if matches!(fault.remedy, Remedy::DeadLetter | Remedy::Retry) => {
                 failed.get_or_insert(fault);
+            }
+            Outcome::InDoubt(fault) if in_doubt == InDoubt::Park => {
+                failed.get_or_insert(Fault {
+                    remedy: Remedy::DeadLetter,
+                    what: format!("in doubt whether it was applied: {}", fault.what),
+                    ..fault
+                });
             }
             Outcome::Rejected(fault) | Outcome::InDoubt(fault) | Outcome::NotTried(fault) => {
                 again.get_or_insert(fault);

@@ -1,10 +1,11 @@
 //! The steps of a flow, one after the other.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
 
+use futures_util::FutureExt;
 use trunkline_sdk::Fault;
 
-use super::{Processor, Rule, Step};
+use super::{Expression, Processor, Rule, Step};
 use crate::{message::Message, names::ChannelName};
 
 /// The steps of one flow. Cheap to clone.
@@ -44,8 +45,37 @@ impl Steps {
         Self(steps.into())
     }
 
+    /// The expressions of all steps, each with the step's word, in their order.
+    pub fn expressions(&self) -> impl Iterator<Item = (&'static str, Expression<'_>)> {
+        self.0.iter().flat_map(|step| {
+            let word = step.word();
+            step.expressions()
+                .into_iter()
+                .map(move |expression| (word, expression))
+        })
+    }
+
+    /// Their words, in order.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|step| step.word())
+    }
+
+    /// Whether a message may end within them.
+    pub fn may_end(&self) -> bool {
+        self.0.iter().any(|step| step.may_end())
+    }
+
+    /// The word of the first step that remembers.
+    pub fn remembers(&self) -> Option<&'static str> {
+        self.0
+            .iter()
+            .find(|step| step.remembers())
+            .map(|step| step.word())
+    }
+
     /// Takes a message through all steps. Of a message that was split all parts come out, or none: a part that
-    /// fails fails the whole.
+    /// fails fails the whole. So does a step that panics: the message is parked, and does not fell its flow again and
+    /// again.
     pub async fn apply(&self, message: Message) -> Result<Verdict, Failed> {
         let mut on_the_way = vec![message];
         let mut emitted = Vec::with_capacity(1);
@@ -53,7 +83,8 @@ impl Steps {
         for processor in self.0.iter() {
             let mut next = Vec::with_capacity(on_the_way.len());
             for message in on_the_way {
-                match processor.process(message).await {
+                let step = AssertUnwindSafe(processor.process(message)).catch_unwind();
+                match step.await.unwrap_or_else(|_| Err(broken())) {
                     Ok(Step::Pass(message)) => next.push(message),
                     Ok(Step::Emit(messages)) => next.extend(messages),
                     Ok(Step::Send(message, to)) => emitted.push(Emitted {
@@ -83,6 +114,11 @@ impl Steps {
         }
         Ok(Verdict::Emitted(emitted))
     }
+}
+
+fn broken() -> Fault {
+    Fault::dead_letter("a step panicked: this is our mistake")
+        .hint("please report it with what the log says; replay the message when that is mended")
 }
 
 impl fmt::Debug for Steps {

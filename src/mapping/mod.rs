@@ -23,6 +23,7 @@ mod conformance;
 mod encode;
 mod entries;
 mod evaluate;
+mod explain;
 mod failure;
 mod faults;
 mod field;
@@ -30,6 +31,7 @@ pub mod functions;
 mod json;
 mod kind;
 mod known;
+mod lineage;
 mod loops;
 mod native;
 mod operators;
@@ -48,6 +50,8 @@ mod translate;
 mod types;
 mod value;
 
+pub use explain::{Explanation, Origin, Reason, explain};
+pub use lineage::{How, Leaf, Made, Part, Read};
 pub use predicate::Predicate;
 pub use references::{Attempt, Direction, Found, Reference, ReferenceUse, References};
 pub use schema::{RecordField, RecordKind, RecordObject, RecordSchema, RecordType};
@@ -147,6 +151,7 @@ pub(crate) fn check_syntax(source: &Source) -> Vec<Problem> {
 #[derive(Debug)]
 pub struct Mapping {
     source: Source,
+    takes: This,
     whole: Span,
     this: Option<Box<Kind>>,
     node: Node,
@@ -154,6 +159,14 @@ pub struct Mapping {
     references: Vec<ReferenceUse>,
     produces: Produces,
     form: Form,
+}
+
+/// How often references may lead to further ones.
+pub const TURNS: usize = 8;
+
+/// References led to further ones more than [`TURNS`] times.
+pub fn endless() -> Fault {
+    Fault::dead_letter("cross-references lead to further ones without an end")
 }
 
 /// What a mapping gives.
@@ -197,6 +210,7 @@ impl Mapping {
         let (node, slots, references) = (typed.node, checker.slots(), checker.references());
         checker.finish(Self {
             source: source.clone(),
+            takes: environment.this.clone(),
             whole: expr.span,
             this: environment.this.kind(),
             node,
@@ -205,6 +219,16 @@ impl Mapping {
             produces,
             form,
         })
+    }
+
+    /// Its text.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What it takes.
+    pub fn takes(&self) -> &This {
+        &self.takes
     }
 
     /// What it gives.
@@ -226,6 +250,28 @@ impl Mapping {
             Attempt::Needs(_) => Err(Fault::stop("the mapping needs cross-references")
                 .hint("xref(..) works in a step `translate`, which has a store to ask")),
         }
+    }
+
+    /// Translates one message or record; `ask` answers, in their order, which references mean what.
+    ///
+    /// Faults: as of [`Mapping::attempt`], and those of `ask`.
+    pub fn run_asking(
+        &self,
+        input: Input<'_>,
+        facts: &dyn Facts,
+        mut ask: impl FnMut(&[Reference]) -> Result<Vec<Found>, Fault>,
+    ) -> Result<Translated, Fault> {
+        let mut known = References::default();
+        for _ in 0..TURNS {
+            match self.attempt(input, facts, &known)? {
+                Attempt::Done(translated) => return Ok(translated),
+                Attempt::Needs(needs) => {
+                    let found = ask(&needs)?;
+                    known.extend(needs.into_iter().zip(found));
+                }
+            }
+        }
+        Err(endless())
     }
 
     /// Translates one message or record, or says which cross-references it needs for that.

@@ -52,6 +52,10 @@ impl Predicate {
             .map_err(|failure| fault(failure, self.whole, &self.source))
     }
 
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// The text as it was written: the name of the rule that dropped or routed a message.
     pub fn text(&self) -> &str {
         self.source.text()

@@ -19,6 +19,7 @@ use super::{
 pub struct Split {
     each: (Source, Span, Node),
     emit: (Source, Span, Node),
+    variable: String,
     this: Option<Box<Kind>>,
     slot: usize,
     slots: usize,
@@ -57,11 +58,17 @@ impl Split {
         Ok(Self {
             each: (each.clone(), each_expr.span, range),
             emit: (emit.clone(), emit_expr.span, node),
+            variable: variable.to_owned(),
             this: environment.this.kind(),
             slot,
             slots,
             produces,
         })
+    }
+
+    /// `each`, `emit`, and the word for one element.
+    pub(crate) fn texts(&self) -> (&Source, &Source, &str) {
+        (&self.each.0, &self.emit.0, &self.variable)
     }
 
     /// The type of the parts.

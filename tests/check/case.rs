@@ -18,6 +18,12 @@ pub(crate) struct Case<'t> {
 
 impl<'t> Case<'t> {
     pub(crate) fn read(text: &'t str) -> Self {
+        let base = base();
+        Self::of(text, base.iter().map(|(name, text)| (&**name, &**text)))
+    }
+
+    /// A change of these files.
+    pub(crate) fn of<'f>(text: &'t str, files: impl IntoIterator<Item = (&'f str, &'f str)>) -> Self {
         let at = if text.starts_with("---\n") {
             0
         } else {
@@ -26,7 +32,10 @@ impl<'t> Case<'t> {
         let mut case = Self {
             change: &text[..at],
             expected: &text[at + 4..],
-            files: base(),
+            files: files
+                .into_iter()
+                .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                .collect(),
             variables: [("SHOP_SECRET".to_owned(), SECRET.to_owned())].into(),
         };
         let mut lines = case.change.lines().peekable();
@@ -72,9 +81,14 @@ impl<'t> Case<'t> {
         *text = text.replace(old, new);
     }
 
+    /// The files as changed.
+    pub(crate) fn files(&self) -> Files {
+        Files::of(self.files.iter().map(|(name, text)| (&**name, &**text)))
+    }
+
     /// Checks the landscape with its mistake.
     pub(crate) fn check(&self) -> (Landscape, Vec<Problem>) {
-        let files = Files::of(self.files.iter().map(|(name, text)| (&**name, &**text)));
+        let files = self.files();
         let lookup = |name: &str| self.variables.get(name).cloned();
         let landscape = Landscape::of(PathBuf::from("."), files, &Variables::new(&lookup), Vec::new());
         let problems = config::check(&landscape, trunkline_proto::descriptor_pool()).err();

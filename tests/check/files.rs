@@ -139,3 +139,39 @@ async fn a_folder_in_place_of_trunkline_yaml_is_told_alone() {
          another name\n\n"
     );
 }
+
+#[tokio::test]
+async fn types_are_read_from_folders_in_folders_and_not_through_links_to_folders() {
+    // given
+    let type_of =
+        |name: &str| format!("syntax = \"proto3\";\npackage acme.v1;\nmessage {name} {{ string id = 1; }}\n");
+    let home = landscape(&[
+        ("proto/acme/v1/repair.proto", type_of("Repair").as_bytes()),
+        ("elsewhere/part.proto", type_of("Part").as_bytes()),
+    ]);
+    symlink("../../elsewhere", home.path().join("proto/acme/linked")).expect("there is room");
+    symlink("..", home.path().join("proto/acme/round")).expect("there is room");
+    let channels = |name: &str| {
+        let text = fs::read_to_string(home.path().join("trunkline.yaml")).expect("it is there");
+        let more = format!("channels:\n  own: {{ type: acme.v1.{name}, external: true }}\n");
+        fs::write(
+            home.path().join("trunkline.yaml"),
+            text.replace("channels:\n", &more),
+        )
+        .expect("there is room");
+    };
+    // when, then
+    channels("Repair");
+    assert_eq!(told_of(&home).await, "");
+    let text = fs::read_to_string(home.path().join("trunkline.yaml")).expect("it is there");
+    fs::write(
+        home.path().join("trunkline.yaml"),
+        text.replace("v1.Repair", "v1.Part"),
+    )
+    .expect("there is room");
+    assert!(
+        told_of(&home)
+            .await
+            .contains("there is no message type `acme.v1.Part`")
+    );
+}

@@ -22,8 +22,15 @@ pub struct Opt {
 pub enum Kind {
     /// A text.
     Text,
-    /// A text that is shown nowhere, and ought to come from a variable or a file.
+    /// A text that is shown nowhere, and stands in no file: it comes from a variable, or is a [`Reference`].
+    ///
+    /// [`Reference`]: crate::Reference
     Secret,
+    /// A URL, in which a password may be: shown nowhere, but written down where there is none in it. It may be a
+    /// [`Reference`] too, and is not known then to `check`.
+    ///
+    /// [`Reference`]: crate::Reference
+    Url,
     /// `true` or `false`.
     Flag,
     /// A whole number between these, both included.
@@ -276,12 +283,17 @@ fn words(declared: &[Opt]) -> String {
     }
 }
 
-/// The known word that is nearest to a mistyped one, if one is near enough to be meant.
+/// The known word that is nearest to a mistyped one, if one is near enough to be meant. Of more than
+/// 256 characters nobody has mistyped one.
 pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     let limit = (word.chars().count() / 3).max(1);
     let lower = word.to_lowercase();
     known
         .into_iter()
+        .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| {
             (
                 strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()),
@@ -292,6 +304,9 @@ pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Opti
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
+
+/// In bytes: comparing two words takes the product of their lengths.
+const LONGEST: usize = 256;
 
 /// A time with its unit: `ms`, `s`, `m`, `h`, `d`; whole numbers.
 pub fn parse_duration(text: &str) -> Option<Duration> {

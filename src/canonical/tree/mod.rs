@@ -17,6 +17,8 @@ use std::{borrow::Cow, collections::HashMap};
 use prost_reflect::{Kind, MessageDescriptor};
 use trunkline_sdk::Value;
 
+pub(crate) use self::shown::amount;
+
 use self::{
     form::{Field, Leaf, Message, Shape},
     shown::{double, integers, money, once},

@@ -67,7 +67,7 @@ pub(super) fn money<'a>(bytes: &'a [u8]) -> Result<Value<'a>, Broken> {
 }
 
 /// Units and nanos as decimal digits, with at least two decimals where there are any.
-fn amount(units: i64, nanos: i32) -> String {
+pub(crate) fn amount(units: i64, nanos: i32) -> String {
     let sign = if units < 0 || nanos < 0 { "-" } else { "" };
     let (units, nanos) = (units.unsigned_abs(), nanos.unsigned_abs());
     if nanos == 0 {

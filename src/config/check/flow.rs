@@ -1,22 +1,28 @@
 //! One flow: where its messages come from, what is done to them, where they go.
 
-use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings, nearest};
+use std::time::Duration;
 
-use super::{End, Systems, Uses, unknown_hint};
+use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings};
+
+use super::{End, Systems, Uses, doubt, unknown_hint};
 use crate::{
     config::{
-        flow::{FlowFile, RETRY},
+        flow::{FlowFile, RETRY, beside_system},
         plan::{Feed, FlowPlan, Target},
     },
-    flow::{self, Carries, Processor, Scope, Steps},
+    flow::{self, Carries, Keys, Processor, Scope, Steps},
     names::{ChannelName, SystemName, TypeName},
     recovery::Schedule,
 };
+
+/// How long a message that keeps the order of its key is tried in place: RabbitMQ takes it back after 30 minutes.
+const LONGEST_IN_PLACE: Duration = Duration::from_secs(20 * 60);
 
 /// Checks one flow.
 pub(super) struct Checker<'c, 's> {
     pub(super) file: &'c FlowFile,
     pub(super) systems: &'c Systems<'c>,
+    pub(super) keys: &'c Keys,
     pub(super) uses: &'c mut Uses,
     pub(super) scope: Scope<'s>,
 }
@@ -32,7 +38,7 @@ impl Checker<'_, '_> {
             steps.extend(self.step(step, &mut has_routed));
         }
         let target = self.to(feed.as_ref(), has_routed);
-        let retry = self.retry();
+        let retry = self.retry(feed.as_ref());
         let mut sends = Vec::new();
         for name in std::mem::take(&mut self.scope.routed) {
             sends.extend(ChannelName::new(&name).ok().filter(|name| !sends.contains(name)));
@@ -48,6 +54,7 @@ impl Checker<'_, '_> {
             steps: Steps::new(steps),
             target: target?,
             sends,
+            keys: self.keys.clone(),
             retry,
         })
     }
@@ -63,6 +70,7 @@ impl Checker<'_, '_> {
             let (_, descriptor) = self.scope.channels.get(name)?;
             self.scope.carries = Carries::Message(descriptor.clone());
             return Some(Feed::Channel {
+                order: self.keys.get(&channel).cloned(),
                 channel,
                 type_name: TypeName::new(descriptor.full_name()),
             });
@@ -90,15 +98,13 @@ impl Checker<'_, '_> {
 
     fn step(&mut self, step: &Settings, has_routed: &mut bool) -> Option<Box<dyn Processor>> {
         let Some([entry]) = step.entries() else {
-            let hint = format!("one of `{}`, each with what it needs", flow::WORDS.join("`, `"));
+            let words: Vec<_> = flow::words().collect();
+            let hint = format!("one of `{}`, each with what it needs", words.join("`, `"));
             self.problem(&step.place, "a step is a map with exactly one word", hint);
             return self.unclear();
         };
-        if !flow::WORDS.contains(&entry.key.as_str()) {
-            let hint = match nearest(&entry.key, flow::WORDS) {
-                Some(near) => format!("did you mean `{near}`? steps: `{}`", flow::WORDS.join("`, `")),
-                None => format!("steps: `{}`", flow::WORDS.join("`, `")),
-            };
+        if flow::words().all(|word| word != entry.key) {
+            let hint = unknown_hint(&entry.key, flow::words(), "steps");
             self.problem(&entry.place, format!("there is no step `{}`", entry.key), hint);
             return self.unclear();
         }
@@ -149,7 +155,7 @@ impl Checker<'_, '_> {
             self.scope.fits(&channel, &to.place)?;
             return Some(Target::Channel(channel));
         }
-        let (system, adapter, settings) = self.system(to, "to")?;
+        let (system, adapter, _) = self.system(to, "to")?;
         let Some(options) = adapter.describe().sink else {
             let what = format!(
                 "system `{system}` ({}) cannot be written to",
@@ -166,7 +172,11 @@ impl Checker<'_, '_> {
             );
             return None;
         }
-        self.options(options, &settings)?;
+        let told = self.scope.problems.len();
+        let in_doubt = doubt::read(system.as_str(), adapter.describe(), to, self.scope.problems);
+        let settings = beside_system(to);
+        self.options(options, &settings);
+        let in_doubt = in_doubt.filter(|_| self.scope.problems.len() == told)?;
         let shape = self.scope.carries.shape();
         self.uses
             .ends
@@ -175,6 +185,7 @@ impl Checker<'_, '_> {
             system,
             settings,
             arrives: self.scope.carries.message().cloned(),
+            in_doubt,
         })
     }
 
@@ -226,7 +237,7 @@ impl Checker<'_, '_> {
     }
 
     /// The options have been checked when the file was read.
-    fn retry(&mut self) -> Schedule {
+    fn retry(&mut self, feed: Option<&Feed>) -> Schedule {
         let default = Schedule::default();
         let Some(retry) = &self.file.retry else {
             return default;
@@ -245,7 +256,22 @@ impl Checker<'_, '_> {
             let place = options.get("first").or(options.get("max")).unwrap_or(retry);
             let hint = "`first` is the delay before the second attempt, and no delay is longer than `max`";
             self.problem(&place.place.clone(), "`first` is longer than `max`", hint);
+        } else if let Some(Feed::Channel { order: Some(_), .. }) = feed
+            && schedule.whole() > LONGEST_IN_PLACE
+        {
+            let what = format!(
+                "the delays of `retry` add up to {}, and what follows a message under its key waits for it",
+                spoken(schedule.whole())
+            );
+            let hint = "let them add up to 20 minutes at most: its channel keeps the order of a `key`, so a message \
+                        is tried again in place, and a broker waits half an hour for it";
+            self.problem(&retry.place, what, hint);
         }
         schedule
     }
+}
+
+/// Whole minutes, rounded up.
+fn spoken(time: Duration) -> String {
+    format!("{} minutes", time.as_secs().div_ceil(60))
 }
