@@ -29,7 +29,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel`, `tables/*.csv`, `tests/*.yaml` and `proto/**/*.proto`.
+    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel`, `tables/*.csv`, `tables/*.yaml`, `tests/*.yaml` and `proto/**/*.proto`.
     pub fn read(home: &Path, problems: &mut Vec<Problem>) -> Result<Self, Fault> {
         let mut files = Self::default();
         if !home.join("trunkline.yaml").exists() {
@@ -39,7 +39,7 @@ impl Files {
         for (folder, endings) in [
             ("flows", ["yaml", "yml"]),
             ("maps", ["cel", "cel"]),
-            ("tables", ["csv", "csv"]),
+            ("tables", ["csv", "yaml"]),
             ("tests", ["yaml", "yml"]),
         ] {
             let entries = match fs::read_dir(home.join(folder)) {

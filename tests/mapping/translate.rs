@@ -1,5 +1,6 @@
 //! What mappings make of records and messages.
 
+use prost_reflect::DynamicMessage;
 use trunkline::mapping::{Input, Mapping, NoFacts, Produces, Source, Split, This, Translated};
 use trunkline_sdk::Remedy;
 
