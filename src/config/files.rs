@@ -29,7 +29,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel`, `tables/*.csv`, `tests/*.yaml`, `schemas/*` and
+    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel`, `tables/*.{csv,yaml}`, `tests/*.yaml`, `schemas/*` and
     /// `proto/**/*.proto`.
     pub fn read(home: &Path, problems: &mut Vec<Problem>) -> Result<Self, Fault> {
         let mut files = Self::default();
@@ -40,7 +40,7 @@ impl Files {
         for (folder, endings) in [
             ("flows", ["yaml", "yml"]),
             ("maps", ["cel", "cel"]),
-            ("tables", ["csv", "csv"]),
+            ("tables", ["csv", "yaml"]),
             ("tests", ["yaml", "yml"]),
             ("schemas", ["json", "csv"]),
         ] {

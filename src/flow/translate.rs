@@ -10,14 +10,11 @@ use trunkline_sdk::{Body, Fault, Settings};
 
 use super::{Carries, Expression, Processor, Scope, Step, reading::reading};
 use crate::{
-    mapping::{Attempt, Mapping, Produces, References, Translated},
+    mapping::{self, Attempt, Mapping, Produces, References, Translated},
     message::{Content, Message},
     names::{FlowName, TypeName},
     store::CrossReferences,
 };
-
-/// How often references may lead to further ones.
-const TURNS: usize = 8;
 
 struct Translator {
     mapping: Mapping,
@@ -56,7 +53,7 @@ impl Translator {
     /// Runs the mapping; the cross-references that it needs for this message are fetched before.
     async fn translate(&self, message: &Message) -> Result<Translated, Fault> {
         let mut known = References::default();
-        for _ in 0..TURNS {
+        for _ in 0..mapping::TURNS {
             let attempt = reading(message, |input, facts| self.mapping.attempt(input, facts, &known))?;
             let needs = match attempt {
                 Attempt::Done(translated) => return Ok(translated),
@@ -67,13 +64,9 @@ impl Translator {
             let (found, needs) = asked
                 .await
                 .map_err(|_| Fault::retry("the store broke while it looked for cross-references"))?;
-            for (reference, found) in needs.into_iter().zip(found?) {
-                known.insert(reference, found);
-            }
+            known.extend(needs.into_iter().zip(found?));
         }
-        Err(Fault::dead_letter(
-            "cross-references lead to further ones without an end",
-        ))
+        Err(mapping::endless())
     }
 }
 

@@ -161,6 +161,14 @@ pub struct Mapping {
     form: Form,
 }
 
+/// How often references may lead to further ones.
+pub const TURNS: usize = 8;
+
+/// References led to further ones more than [`TURNS`] times.
+pub fn endless() -> Fault {
+    Fault::dead_letter("cross-references lead to further ones without an end")
+}
+
 /// What a mapping gives.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Produces {
@@ -242,6 +250,28 @@ impl Mapping {
             Attempt::Needs(_) => Err(Fault::stop("the mapping needs cross-references")
                 .hint("xref(..) works in a step `translate`, which has a store to ask")),
         }
+    }
+
+    /// Translates one message or record; `ask` answers, in their order, which references mean what.
+    ///
+    /// Faults: as of [`Mapping::attempt`], and those of `ask`.
+    pub fn run_asking(
+        &self,
+        input: Input<'_>,
+        facts: &dyn Facts,
+        mut ask: impl FnMut(&[Reference]) -> Result<Vec<Found>, Fault>,
+    ) -> Result<Translated, Fault> {
+        let mut known = References::default();
+        for _ in 0..TURNS {
+            match self.attempt(input, facts, &known)? {
+                Attempt::Done(translated) => return Ok(translated),
+                Attempt::Needs(needs) => {
+                    let found = ask(&needs)?;
+                    known.extend(needs.into_iter().zip(found));
+                }
+            }
+        }
+        Err(endless())
     }
 
     /// Translates one message or record, or says which cross-references it needs for that.

@@ -63,6 +63,11 @@ impl References {
         self.known.insert(reference, found);
     }
 
+    /// Adds answers.
+    pub fn extend(&mut self, answers: impl IntoIterator<Item = (Reference, Found)>) {
+        self.known.extend(answers);
+    }
+
     pub(super) fn get(&self, reference: &Reference) -> Option<&Found> {
         self.known.get(reference)
     }

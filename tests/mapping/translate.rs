@@ -1,5 +1,6 @@
 //! What mappings make of records and messages.
 
+use prost_reflect::DynamicMessage;
 use trunkline::mapping::{Input, Mapping, NoFacts, Produces, Source, Split, This, Translated};
 use trunkline_sdk::Remedy;
 
@@ -190,6 +191,50 @@ fn a_message_becomes_a_native_record_with_a_shape() {
         "{text}"
     );
     assert!(text.ends_with(r#""subject":"orders/create","left":3}"#), "{text}");
+}
+
+#[test]
+fn wrappers_json_and_any_are_written_from_values_and_read_as_values() {
+    // given
+    let text = "Passport{
+        marks: [1u, 300u], shifts: [-1, 2], age: int(this.age), ?nick: this.?nick, chipped: false,
+        extra: {'a': [1, true, null], 'b': this.nested}, note: this.nested, badge: zoo.v1.Twin{ name: 'x' },
+    }";
+    let into = mapping(This::Record, text).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+    // when
+    let record = json(r#"{"age": 7, "nested": {"c": [{"d": 1.5}]}}"#);
+    let Ok(Translated::Message(bytes)) = into.run(Input::Record(&record), &NoFacts) else {
+        panic!("the record can be mapped");
+    };
+    // then another implementation reads what was meant
+    let expected = encoded(
+        "zoo.v1.Passport",
+        r#"{"marks": [1, 300], "shifts": ["-1", "2"], "age": 7, "chipped": false, "note": {"c": [{"d": 1.5}]},
+            "extra": {"a": [1, true, null], "b": {"c": [{"d": 1.5}]}},
+            "badge": {"@type": "type.googleapis.com/zoo.v1.Twin", "name": "x"}}"#,
+    );
+    let decoded = |bytes: &[u8]| DynamicMessage::decode(kind("zoo.v1.Passport"), bytes).expect("it is one");
+    assert_eq!(decoded(&bytes), decoded(&expected));
+    // and so does the language, the other way
+    let back = "{
+        'age': this.age + 1, 'nick': this.nick == null, 'set': has(this.nick), 'chipped': this.chipped,
+        'd': this.extra.b.c[0].d, 'note': this.note, 'badge': this.badge.name, 'mark': this.marks[1],
+        'shifts': this.shifts, 'kind': type(this.badge) == zoo.v1.Twin,
+    }";
+    let back = mapping(on("zoo.v1.Passport"), back).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+    let Ok(Translated::Record(made)) = back.run(Input::Message(&bytes), &NoFacts) else {
+        panic!("the message can be mapped");
+    };
+    assert_eq!(
+        trunkline_formats::json::write(&made),
+        r#"{"age":8,"nick":true,"set":false,"chipped":false,"d":1.5,"note":{"c":[{"d":1.5}]},"badge":"x","mark":300,"shifts":[-1,2],"kind":true}"#
+    );
+    // and whoever is shown the message
+    let tree = trunkline::canonical::Tree::new(&kind("zoo.v1.Passport"));
+    assert_eq!(
+        trunkline_formats::json::write(&tree.read(&bytes).expect("it is a message")),
+        r#"{"marks":[1,300],"shifts":[-1,2],"age":7,"nick":null,"extra":{"a":[1,true,null],"b":{"c":[{"d":1.5}]}},"note":{"c":[{"d":1.5}]},"badge":{"type_url":"type.googleapis.com/zoo.v1.Twin","value":"CgF4"},"chipped":false}"#
+    );
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::{
     flow::Expression,
     mapping::{self, Environment, Facts, Mapping, Source, This},
     names::FlowName,
+    store::{CrossReferences, DeferredStore},
 };
 
 #[derive(clap::Args)]
@@ -118,7 +119,11 @@ impl Run {
             this: mapping.takes().clone(),
             tables: &opened.plan.tables,
         };
-        self.each(mapping, &environment)
+        self.each(
+            mapping,
+            &environment,
+            &DeferredStore::new(opened.plan.store.clone()),
+        )
     }
 
     /// As it was named; clap has seen to it that it was.
@@ -191,7 +196,12 @@ impl Run {
     }
 
     /// Translates or explains what stdin holds; a record that fails does not keep the others from it.
-    fn each(&self, mapping: &Mapping, environment: &Environment<'_>) -> Result<(), Failure> {
+    fn each(
+        &self,
+        mapping: &Mapping,
+        environment: &Environment<'_>,
+        store: &DeferredStore,
+    ) -> Result<(), Failure> {
         let form = Form::new(self.json || !matches!(self.format, Format::Json | Format::Protobuf));
         let inputs = Inputs::new(self.format, &self.delimiter, mapping.takes())?;
         let facts = Attributes(&self.attributes);
@@ -201,7 +211,8 @@ impl Run {
             let done = input.and_then(|input| match &self.explain {
                 Some(field) => self.explain(mapping, environment, &input, &facts, field),
                 None => {
-                    let made = mapping.run(input.as_mapping(), &facts)?;
+                    let ask = |needs: &[_]| store.find(needs);
+                    let made = mapping.run_asking(input.as_mapping(), &facts, ask)?;
                     form.translated(mapping.produces(), made)
                 }
             });

@@ -83,7 +83,7 @@ pub fn explain(
         return Err(Fault::stop("the mapping cannot be read"));
     };
     let shelf = Shelf::default();
-    let mut checker = Checker::new(environment, mapping.source());
+    let mut checker = Checker::new(environment, mapping.source()).with_references();
     let mut walk = Walk::new(
         field,
         mapping.source(),
