@@ -5,6 +5,7 @@ mod flow;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    sync::Arc,
 };
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     adapters,
     bus::{Channel, Topology, rabbitmq},
+    canonical::rules::Rules,
     flow::{Carries, Scope},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
 };
@@ -109,6 +111,10 @@ struct Uses {
     read: BTreeSet<String>,
     /// Ends of flows at systems: the system, the end's settings, and for a sink what arrives.
     ends: Vec<(SystemName, End)>,
+    /// Channels of which flows hold what they read against the rules.
+    validated: BTreeSet<String>,
+    /// The rules of message types, by their names.
+    rules: BTreeMap<String, Option<Arc<Rules>>>,
     /// Whether `published` and `read` are all there are.
     is_clear: bool,
 }
@@ -119,8 +125,22 @@ impl Uses {
             published: BTreeSet::new(),
             read: BTreeSet::new(),
             ends: Vec::new(),
+            validated: landscape
+                .channels
+                .iter()
+                .filter(|channel| channel.settings.get("validate").and_then(Settings::text) == Some("true"))
+                .map(|channel| channel.name.clone())
+                .collect(),
+            rules: BTreeMap::new(),
             is_clear: landscape.knows_flows,
         }
+    }
+
+    /// The rules of a type, compiled once; `None`: it has none, or they are wrong, which was told.
+    fn rules(&mut self, message: &MessageDescriptor) -> Option<Arc<Rules>> {
+        let compile = || Rules::compile(message).ok().flatten().map(Arc::new);
+        let name = message.full_name().to_owned();
+        self.rules.entry(name).or_insert_with(compile).clone()
     }
 }
 

@@ -60,6 +60,12 @@ pub(crate) const CHANNEL: &[Opt] = &[
         need: Need::Default("false"),
         summary: "whether programs other than Trunkline publish to it or read from it",
     },
+    Opt {
+        name: "validate",
+        kind: Kind::Flag,
+        need: Need::Default("false"),
+        summary: "whether flows hold what they read from it against the rules of its type: what others publish was not",
+    },
 ];
 
 /// A landscape as read: every part that could be read, and where it stands.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use prost_reflect::MessageDescriptor;
@@ -11,6 +12,7 @@ use trunkline_sdk::{Adapter, Fault, Settings};
 
 use crate::{
     bus::{Queue, Topology, rabbitmq},
+    canonical::rules::Rules,
     flow::Steps,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
     recovery::Schedule,
@@ -121,6 +123,10 @@ pub struct FlowPlan {
     pub sends: Vec<ChannelName>,
     /// When a message is tried again.
     pub retry: Schedule,
+    /// The rules of the messages that it makes; `None`: they have none.
+    pub makes: Option<Arc<Rules>>,
+    /// The rules of the messages that it reads, where its channel says `validate: true`.
+    pub reads: Option<Arc<Rules>>,
 }
 
 impl FlowPlan {

@@ -13,8 +13,9 @@ use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
 
 use crate::{
     bus::{Bus, Destination, Hop, Outgoing, StateKey, envelope::MAX_BODY},
+    canonical::rules::Rules,
     config::{Feed, FlowPlan},
-    flow::{Failed, Steps, Verdict, cause, onward, outputs, tell_refused},
+    flow::{Failed, Steps, Verdict, cause, onward, outputs, tell_refused, valid},
     message::{Content, Message, Trace},
     names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
     observe::Tally,
@@ -32,6 +33,7 @@ pub(crate) struct Inbound {
     queue: QueueName,
     steps: Steps,
     target: Option<ChannelName>,
+    makes: Option<Arc<Rules>>,
     bus: Arc<dyn Bus>,
     tally: Arc<Tally>,
     stopping: watch::Receiver<bool>,
@@ -67,6 +69,7 @@ impl Inbound {
             queue: plan.queue(),
             steps: plan.steps.clone(),
             target: plan.target.channel().cloned(),
+            makes: plan.makes.clone(),
             bus,
             tally,
             stopping,
@@ -142,7 +145,8 @@ impl Inbound {
             }
         };
         let outcome = match applied {
-            Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref()),
+            Ok(Verdict::Emitted(emitted)) => valid(self.makes.as_deref(), emitted.iter(), &self.tally)
+                .and_then(|()| outputs(emitted, self.target.as_ref())),
             Ok(Verdict::Filtered(rule)) => {
                 let receipt = Receipt::Filtered(rule.to_string());
                 self.tally.filtered(rule);

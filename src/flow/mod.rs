@@ -15,7 +15,7 @@ mod translate;
 use trunkline_sdk::Settings;
 
 pub use processor::{Processor, Rule, Step};
-pub(crate) use run::{Flow, cause, onward, outputs, run, tell_refused};
+pub(crate) use run::{Flow, cause, onward, outputs, run, tell_refused, valid};
 pub(crate) use scope::{Carries, Scope};
 pub use steps::{Emitted, Failed, Steps, Verdict};
 

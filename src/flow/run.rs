@@ -1,6 +1,6 @@
 //! The one loop: receive, do the steps, complete the hop.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use trunkline_sdk::{Fault, Remedy};
 use super::{Emitted, Failed, Rule, Steps, Verdict};
 use crate::{
     bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription},
+    canonical::rules::Rules,
     config::{Feed, FlowPlan},
     endpoint::Outbound,
     message::Content,
@@ -32,6 +33,8 @@ pub(crate) struct Flow {
     type_name: TypeName,
     steps: Steps,
     target: Option<ChannelName>,
+    makes: Option<Arc<Rules>>,
+    reads: Option<Arc<Rules>>,
     retry: Schedule,
     bus: Arc<dyn Bus>,
     tally: Arc<Tally>,
@@ -57,6 +60,8 @@ pub(crate) async fn run(
         type_name: type_name.clone(),
         steps: plan.steps.clone(),
         target: plan.target.channel().cloned(),
+        makes: plan.makes.clone(),
+        reads: plan.reads.clone(),
         retry: plan.retry.clone(),
         bus,
         tally,
@@ -138,7 +143,14 @@ impl Flow {
     /// What becomes of a delivery that goes towards channels.
     async fn hop(&self, delivery: Delivery) -> Hop {
         let outcome = match self.step(&delivery).await {
-            Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref()),
+            Ok(Verdict::Emitted(emitted)) => {
+                // What passes as it came was checked where it came in.
+                let made = emitted
+                    .iter()
+                    .filter(|emitted| emitted.message.id != delivery.message.id);
+                valid(self.makes.as_deref(), made, &self.tally)
+                    .and_then(|()| outputs(emitted, self.target.as_ref()))
+            }
             Ok(Verdict::Filtered(rule)) => return self.filtered(delivery, rule),
             Err(failed) => Err(failed),
         };
@@ -173,7 +185,9 @@ impl Flow {
             });
         }
         match &delivery.message.content {
-            Content::Canonical { type_name, .. } if *type_name == self.type_name => Ok(()),
+            Content::Canonical { type_name, bytes } if *type_name == self.type_name => {
+                obeys(self.reads.as_deref(), bytes, &self.tally)
+            }
             Content::Canonical { type_name, .. } => Err(Fault::dead_letter(format!(
                 "the message is a `{type_name}`, but the channel carries `{}`",
                 self.type_name
@@ -293,6 +307,37 @@ pub(crate) fn tell_refused(flow: &FlowName, hops: usize, fault: &Fault) {
     } else {
         tracing::warn!(%flow, hops, error = %fault, "not taken by the bus; trying again");
     }
+}
+
+/// Whether the messages that enter the bus obey the rules of their type.
+pub(crate) fn valid<'e>(
+    rules: Option<&Rules>,
+    made: impl Iterator<Item = &'e Emitted>,
+    tally: &Tally,
+) -> Result<(), Failed> {
+    for Emitted { message, .. } in made {
+        if let Content::Canonical { bytes, .. } = &message.content {
+            obeys(rules, bytes, tally).map_err(|fault| Failed {
+                step: "validate",
+                fault,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an encoded message obeys these rules; what it breaks is counted.
+fn obeys(rules: Option<&Rules>, bytes: &[u8], tally: &Tally) -> Result<(), Fault> {
+    let Some(rules) = rules else { return Ok(()) };
+    let violations = rules.check(bytes, SystemTime::now()).map_err(|broken| {
+        Fault::dead_letter(format!("the message cannot be read: {broken}"))
+            .hint("its publisher has encoded it otherwise than its `type` says")
+    })?;
+    if violations.is_empty() {
+        return Ok(());
+    }
+    tally.broke(&violations);
+    Err(violations.into_fault())
 }
 
 /// Gives what came out of the steps its destination.

@@ -28,6 +28,7 @@ mod operators;
 mod parts;
 mod plan;
 mod predicate;
+pub(crate) mod rule;
 mod source;
 mod split;
 mod syntax;

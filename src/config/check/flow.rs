@@ -39,6 +39,18 @@ impl Checker<'_, '_> {
             self.uses.published.insert(name);
         }
         self.uses.is_clear &= self.scope.is_clear;
+        let makes = self
+            .scope
+            .carries
+            .message()
+            .and_then(|made| self.uses.rules(made));
+        let reads = match &feed {
+            Some(Feed::Channel { channel, .. }) if self.uses.validated.contains(channel.as_str()) => {
+                let (_, descriptor) = self.scope.channels.get(channel.as_str())?;
+                self.uses.rules(descriptor)
+            }
+            _ => None,
+        };
         if self.scope.problems.len() > before {
             return None;
         }
@@ -49,6 +61,8 @@ impl Checker<'_, '_> {
             target: target?,
             sends,
             retry,
+            makes,
+            reads,
         })
     }
 
