@@ -234,7 +234,7 @@ impl Depth {
     }
 }
 
-/// What a piece of state belongs to: the position of one source.
+/// What a piece of state belongs to: the position of one source, or how good its records were.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StateKey(String);
 
@@ -242,6 +242,11 @@ impl StateKey {
     /// The position of the source that feeds this flow.
     pub fn position(system: &SystemName, flow: &FlowName) -> Self {
         Self(format!("position/{system}/{flow}"))
+    }
+
+    /// How good the records are that this flow reads.
+    pub fn quality(system: &SystemName, flow: &FlowName) -> Self {
+        Self(format!("quality/{system}/{flow}"))
     }
 
     /// The key as text.

@@ -8,6 +8,7 @@ mod bus;
 mod check;
 mod dead_letters;
 mod demo;
+mod quality;
 mod run;
 mod say;
 mod topology;
@@ -44,6 +45,8 @@ enum Command {
     /// The messages that wait for a person
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// How good the records of each source were, and which rules they broke
+    Quality(quality::QualityReport),
     /// The bus itself
     #[command(subcommand)]
     Bus(bus::BusCommand),
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
             Command::Check(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
+            Command::Quality(command) => command.run().await,
             Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
             Command::Adapters(command) => command.run(),

@@ -6,6 +6,7 @@ mod support;
 mod demo;
 mod drain;
 mod pipes;
+mod quality;
 mod scene;
 mod secrets;
 mod start;

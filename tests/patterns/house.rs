@@ -45,6 +45,7 @@ channels:
   repairs: { type: acme.v1.Repair, external: true }
   checked: { type: acme.v1.Repair, external: true, validate: true }
   parts: { type: acme.v1.Part, external: true }
+  notes: { type: acme.v1.Note, external: true }
   single-parts: { type: acme.v1.Part, external: true }
 "#;
 
@@ -294,6 +295,7 @@ fn plan(home: &Path, flows: &[&str], variables: &[(&str, &str)]) -> Plan {
         "repairs",
         "parts",
         "single-parts",
+        "notes",
     ];
     plan.topology.queues.extend(read.map(test_queue));
     plan

@@ -347,7 +347,7 @@ impl Compiler {
             .find(|kind| kind.name() != word && rules.has_field(kind));
         if let Some(other) = other {
             let what = format!(
-                "rules for `{}` do not fit it, for it is a {}",
+                "rules for `{}` do not fit {}",
                 other.name(),
                 constraints::shown(word)
             );

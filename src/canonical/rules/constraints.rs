@@ -56,12 +56,13 @@ pub(super) fn word(kind: Kind) -> &'static str {
     }
 }
 
-/// What a field with such rules is, for people.
-pub(super) fn shown(word: &str) -> &str {
+/// What has such rules, for people.
+pub(super) fn shown(word: &str) -> String {
     match word {
-        "" => "message",
-        "repeated" => "list",
-        word => word,
+        "" => "a message".to_owned(),
+        "repeated" => "a list".to_owned(),
+        "map" => "a map".to_owned(),
+        word => format!("a field of type `{word}`"),
     }
 }
 

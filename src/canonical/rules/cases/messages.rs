@@ -258,15 +258,15 @@ fn what_cannot_be_a_rule_is_told_at_load() {
     wrong(
         "string.min_len = 1",
         "int32",
-        "rules for `string` do not fit it, for it is a int32",
+        "rules for `string` do not fit a field of type `int32`",
     );
+    wrong("int32.gt = 1", "repeated int32", "do not fit a list");
     wrong(
-        "int32.gt = 1",
-        "repeated int32",
-        "do not fit it, for it is a list",
+        "repeated.min_items = 1",
+        "string",
+        "do not fit a field of type `string`",
     );
-    wrong("repeated.min_items = 1", "string", "do not fit it");
-    wrong("string.min_len = 1", "Bare", "do not fit it, for it is a message");
+    wrong("string.min_len = 1", "Bare", "do not fit a message");
     wrong(
         "string.min_len = 3 & string.max_len = 2",
         "string",
