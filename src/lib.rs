@@ -10,6 +10,7 @@
 //! 5. The last flow's endpoint writes it into a system's sink, and settles it when that has it.
 //! 6. What fails goes by its remedy: [`recovery`] says when it is tried again, and when it is parked.
 //! 7. [`observe`] shows what happened; [`store`] keeps what must be remembered; [`cli`] is for people.
+//! 8. [`lineage`] tells which data goes where, from the plan alone.
 //!
 //! [`names`] gives every kind of name a type of its own, so that swapped arguments do not compile.
 
@@ -20,6 +21,7 @@ pub mod cli;
 pub mod config;
 mod endpoint;
 pub mod flow;
+pub mod lineage;
 pub mod mapping;
 pub mod message;
 pub mod names;

@@ -75,6 +75,9 @@ name!(
     MessageId
 );
 
+/// What a name that people choose looks like, as a regular expression.
+pub(crate) const WORD: &str = "^[a-z][a-z0-9-]{0,63}$";
+
 fn check_word(text: &str) -> Result<(), String> {
     let fits = (1..=64).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase())

@@ -22,6 +22,8 @@ pub struct Mark {
     pub records: u64,
     /// Lines before it.
     pub lines: u64,
+    /// Characters before it on its line.
+    pub column: u64,
     /// Bytes before it.
     pub offset: u64,
 }

@@ -5,11 +5,17 @@
 //! Not promised: mapping, schemas, repair of what is broken.
 
 pub mod csv;
+mod encoding;
+pub mod fixed;
 mod framed;
 pub mod json;
 pub mod lines;
 mod malformed;
 pub mod media_type;
+mod unwritable;
+pub mod xml;
 
+pub use encoding::Encoding;
 pub use framed::{Framed, Mark, Unframed};
 pub use malformed::Malformed;
+pub use unwritable::Unwritable;

@@ -3,12 +3,16 @@
 //! Promises: memory is bounded by the longest line allowed; a longer line is one bad record, and reading goes on
 //! behind it; reading can resume at any record. A byte order mark in front and the `\r` of `\r\n` belong to no
 //! record; blank lines are none; a last line need not be ended.
-//! Not promised: that a line is JSON, or UTF-8. Its decoder tells.
+//! Not promised: that a line is JSON, or in its encoding. Its decoder tells.
 
 use std::io::{self, BufRead, Seek, SeekFrom};
 
+use trunkline_sdk::Value;
+
 use crate::{
-    Framed, Malformed, Mark, Unframed,
+    Encoding, Framed, Malformed, Mark, Unframed,
+    encoding::Decoded,
+    json,
     malformed::{BOM, readable_size},
 };
 
@@ -18,7 +22,7 @@ pub const DEFAULT_LIMIT: usize = 1 << 20;
 /// Cuts what it reads into lines of at most `limit` bytes.
 #[derive(Debug)]
 pub struct Lines<R> {
-    input: R,
+    input: Decoded<R>,
     limit: usize,
     next: Mark,
 }
@@ -37,10 +41,16 @@ pub(crate) struct Line {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Reads from the beginning.
+    /// Reads UTF-8 from the beginning.
     pub fn new(input: R, limit: usize) -> Self {
+        Self::encoded(input, Encoding::Utf8, limit)
+    }
+
+    /// Reads what is in some encoding from the beginning. Records are UTF-8, and the limit is theirs; what is no
+    /// character there is not UTF-8 here.
+    pub fn encoded(input: R, encoding: Encoding, limit: usize) -> Self {
         Self {
-            input,
+            input: Decoded::new(input, encoding),
             limit,
             next: Mark::default(),
         }
@@ -61,7 +71,7 @@ impl<R: BufRead> Lines<R> {
                 next: self.next,
                 content: match line.is_cut {
                     false => Ok(line.bytes),
-                    true => Err(too_long(line, self.limit)),
+                    true => Err(too_long(line, self.limit, self.encoding())),
                 },
             }));
         }
@@ -72,6 +82,10 @@ impl<R: BufRead> Lines<R> {
         self.limit
     }
 
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.input.encoding
+    }
+
     /// The next line, blank or not.
     pub(crate) fn read_line(&mut self) -> io::Result<Option<Line>> {
         let begins = self.next.offset;
@@ -79,6 +93,8 @@ impl<R: BufRead> Lines<R> {
         let room = self.limit.saturating_add(2);
         let mut bytes = Vec::new();
         let mut length = 0;
+        let mut width = 0;
+        let encoding = self.encoding();
         loop {
             let available = match self.input.fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -92,6 +108,7 @@ impl<R: BufRead> Lines<R> {
             let kept = used.min(room - bytes.len());
             bytes.extend_from_slice(&available[..kept]);
             length += used;
+            width += encoding.width(&available[..used]);
             self.input.consume(used);
             if end.is_some() {
                 break;
@@ -100,7 +117,7 @@ impl<R: BufRead> Lines<R> {
         if length == 0 {
             return Ok(None);
         }
-        self.next.offset += length as u64;
+        self.next.offset += width;
         self.next.lines += 1;
         let is_whole = bytes.len() == length;
         let end: &[u8] = match bytes.as_slice() {
@@ -134,15 +151,22 @@ impl<R: BufRead + Seek> Lines<R> {
     }
 }
 
+/// A tree as a line of JSON, with its end: what [`Lines`] and then [`json::read`](crate::json::read) read.
+pub fn write(value: &Value<'_>) -> String {
+    let mut line = json::write(value);
+    line.push('\n');
+    line
+}
+
 /// The bad record that a line is which is longer than allowed.
-pub(crate) fn too_long(line: Line, limit: usize) -> Unframed {
+pub(crate) fn too_long(line: Line, limit: usize, encoding: Encoding) -> Unframed {
     Unframed {
         why: Malformed {
             line: line.number,
             column: 1,
             what: format!("the line is longer than {}", readable_size(limit)).into(),
         },
-        bytes: line.bytes,
+        bytes: encoding.restore(line.bytes),
         is_cut: true,
     }
 }

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use proptest::prelude::*;
-use trunkline_formats::json::{read, write};
+use trunkline_formats::{
+    json::{read, write},
+    lines::{self, Lines},
+};
 use trunkline_sdk::Value;
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
@@ -72,6 +75,18 @@ proptest! {
         let text = write(&value);
         prop_assert_eq!(read(text.as_bytes()), Ok(value));
         agrees_with_serde_json(text.as_bytes())?;
+    }
+
+    #[test]
+    fn lines_are_read_back_as_they_were_written(values in prop::collection::vec(trees(), 0..6)) {
+        let text: String = values.iter().map(lines::write).collect();
+        let mut lines = Lines::new(text.as_bytes(), 1 << 20);
+        let lines = std::iter::from_fn(|| lines.read().expect("memory")).map(|line| line.content.expect("it fits"));
+        for (line, value) in lines.collect::<Vec<_>>().iter().zip(&values) {
+            let again = read(line);
+            prop_assert_eq!(again.as_ref(), Ok(value));
+        }
+        prop_assert_eq!(text.lines().count(), values.len());
     }
 
     #[test]

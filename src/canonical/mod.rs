@@ -3,12 +3,15 @@
 //! [`wire`] reads and writes encoded protobuf within bounds; [`rules`] says what must be set;
 //! [`time`] turns instants into text and back;
 //! [`words`] knows the short words of enums; [`Tree`] shows an encoded message as a native
-//! [`Value`](trunkline_sdk::Value) to sinks and views.
+//! [`Value`](trunkline_sdk::Value) to sinks and views; [`parse()`] makes a message of what a person wrote.
 
+mod parse;
 pub mod rules;
 pub mod time;
 mod tree;
 pub mod wire;
 pub mod words;
 
+pub use parse::{Flaw, field, parse};
 pub use tree::Tree;
+pub(crate) use tree::amount;

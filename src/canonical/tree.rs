@@ -90,7 +90,16 @@ impl Tree {
 
     /// The tree of an encoded message; texts are borrowed from it, names and words from the form.
     pub fn read<'a>(&'a self, bytes: &'a [u8]) -> Result<Value<'a>, Broken> {
-        self.message(0, bytes, 0)
+        // By themselves these look as they do within others.
+        let whole = match &*self.messages[0].name {
+            "google.type.Money" => self.leaf(&Leaf::Money, Wire::Bytes(bytes), 0)?,
+            "google.type.Date" => self.leaf(&Leaf::Date, Wire::Bytes(bytes), 0)?,
+            _ => None,
+        };
+        match whole {
+            Some(value) => Ok(value),
+            None => self.message(0, bytes, 0),
+        }
     }
 
     /// The fields that a sink will see.

@@ -139,6 +139,7 @@ fn kind(kind: &Kind) -> String {
     match kind {
         Kind::Text => "text".to_owned(),
         Kind::Secret => "secret".to_owned(),
+        Kind::Url => "URL".to_owned(),
         Kind::Flag => "true or false".to_owned(),
         Kind::Number(least, i64::MAX) => format!("number from {least}"),
         Kind::Number(least, most) => format!("number from {least} to {most}"),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Failure, Place, against, count, say, tell_problems};
+use super::{Failure, Place, against, count, say, tell_problems, watch};
 use crate::config::{self, Landscape, Variables};
 
 #[derive(clap::Args)]
@@ -12,14 +12,24 @@ pub(super) struct Check {
     /// One JSON array on stdout, for editors and scripts
     #[arg(long)]
     json: bool,
+    /// Check again whenever a file is saved, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
     /// Tell too what breaks what was there before: the folder of a landscape, `git:<revision>`, or a descriptor set
     #[arg(long, value_name = "OLD")]
     against: Option<String>,
 }
 
 impl Check {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let home = self.place.landscape;
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        if self.watch {
+            return watch::repeat(&self.place.landscape, async || self.check()).await;
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let home = &self.place.landscape;
         let environment = |name: &str| std::env::var(name).ok();
         let variables = Variables::new(&environment);
         let landscape = Landscape::read(home.clone(), &variables)?;
@@ -27,7 +37,7 @@ impl Check {
         let mut checked = config::check(&landscape, model);
         let mut against = String::new();
         if let Some(old) = &self.against {
-            let broken = against::find(old, &home, &variables)?.broken_by(&landscape, model);
+            let broken = against::find(old, home, &variables)?.broken_by(&landscape, model);
             against = format!("; nothing breaks against {old}");
             if !broken.is_empty() {
                 let mut problems = checked.err().unwrap_or_default();

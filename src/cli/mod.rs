@@ -8,10 +8,17 @@ mod bus;
 mod check;
 mod dead_letters;
 mod demo;
+mod graph;
+mod lineage;
+mod map;
+mod opened;
 mod quality;
 mod run;
 mod say;
+mod schema;
+mod test;
 mod topology;
+mod watch;
 
 use std::{
     path::{Path, PathBuf},
@@ -40,6 +47,10 @@ enum Command {
     Run(run::Run),
     /// Tell everything that is wrong in a landscape, before it runs
     Check(check::Check),
+    /// Run the tests of a landscape
+    Test(test::Test),
+    /// Run one mapping on records from stdin
+    Map(map::Map),
     /// Run the example shop with 200 orders, some of them broken
     Demo(demo::Demo),
     /// The messages that wait for a person
@@ -53,6 +64,12 @@ enum Command {
     /// What the landscape needs on its bus: exchanges, queues, users
     #[command(subcommand)]
     Topology(topology::Topology),
+    /// Which data goes where: source field, canonical field, target field
+    Lineage(lineage::Lineage),
+    /// Draw the landscape: systems, channels, flows
+    Graph(graph::Graph),
+    /// The words of a landscape's files as JSON Schema, for editors
+    Schema(schema::Schema),
     /// What can be connected, and with which options
     Adapters(adapters::Adapters),
 }
@@ -105,12 +122,17 @@ pub fn main() -> ExitCode {
     let work = async {
         match arguments.command {
             Command::Run(command) => command.run().await,
-            Command::Check(command) => command.run(),
+            Command::Check(command) => command.run().await,
+            Command::Test(command) => command.run().await,
+            Command::Map(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
             Command::Quality(command) => command.run().await,
             Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
+            Command::Lineage(command) => command.run(),
+            Command::Graph(command) => command.run(),
+            Command::Schema(command) => command.run(),
             Command::Adapters(command) => command.run(),
         }
     };

@@ -34,6 +34,11 @@ pub(super) fn talk(line: impl Display) {
     let _ = writeln!(stderr().lock(), "{line}");
 }
 
+/// Empties the terminal that talk goes to.
+pub(super) fn clear() {
+    let _ = write!(stderr().lock(), "\x1b[H\x1b[2J\x1b[3J");
+}
+
 /// From now on a panic is told in our words: where, but never with which values.
 pub(super) fn tell_panics() {
     panic::set_hook(Box::new(|panic| {

@@ -1,6 +1,10 @@
 //! What can be known from the files, before anything runs. Pure: no network, no clock, no other file.
 
+mod clear;
+mod cycles;
+mod doubt;
 mod flow;
+mod memory;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,6 +27,7 @@ use crate::{
     bus::{Channel, Topology, rabbitmq},
     canonical::rules::Rules,
     flow::{Carries, Scope},
+    mapping::{self, Source},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
 };
 
@@ -60,15 +65,29 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
             .flow(),
         );
     }
+    // A mapping that no flow uses yet is read all the same; what it makes of what, its flow will tell.
+    for (name, text) in landscape.files.in_folder("maps") {
+        problems.extend(mapping::check_syntax(&Source::file(
+            Arc::clone(name),
+            Arc::clone(text),
+        )));
+    }
     check_endpoints(&systems, &uses, &mut problems);
     check_channels(landscape, &uses, &mut problems);
+    cycles::check(landscape, &flows, &mut problems);
+    memory::check(landscape, &flows, &mut problems);
+    clear::check(landscape, &mut problems);
     let processes = processes(landscape, &mut problems);
-    let bus = bus(landscape, &mut problems);
+    let mut bus = bus(landscape, &mut problems);
+    if bus.is_none() && landscape.findings.is_lenient {
+        bus = BusAddress::parse("embedded:./data", &landscape.home).ok();
+    }
     let problems = landscape.findings.with(problems);
     match bus {
         Some(bus) if problems.is_empty() => Ok(Plan {
             home: landscape.home.clone(),
             bus,
+            types: pool.clone(),
             store: within(landscape, &landscape.store),
             topology: Topology {
                 channels: channels
@@ -92,6 +111,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
                 .collect(),
             flows,
             processes,
+            tables,
         }),
         _ => Err(problems),
     }
@@ -444,7 +464,7 @@ fn bus(landscape: &Landscape, problems: &mut Vec<Problem>) -> Option<BusAddress>
         return None;
     }
     match rabbitmq::check_address(text) {
-        Ok(()) => Some(BusAddress::RabbitMq(text.clone())),
+        Ok(()) => Some(BusAddress::RabbitMq(rabbitmq::at_home(text, &landscape.home))),
         Err(fault) => {
             let problem = Problem::new(place, fault.what);
             problems.push(match fault.hint {

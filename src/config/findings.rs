@@ -10,6 +10,8 @@ use trunkline_sdk::{Place, Problem, Settings};
 pub(crate) struct Findings {
     pub(crate) problems: Vec<Problem>,
     pub(crate) unset: Vec<Problem>,
+    /// Whether nobody needs to hear of `unset`: nothing is going to run.
+    pub(crate) is_lenient: bool,
     /// Values that were left out, and are told nobody.
     pub(crate) left_out: Vec<Settings>,
 }
@@ -32,7 +34,7 @@ impl Findings {
             .cloned()
             .chain(checked)
             .filter(|problem| !follows(problem))
-            .chain(self.unset.iter().cloned())
+            .chain(self.unset.iter().filter(|_| !self.is_lenient).cloned())
             .collect();
         all.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.what.cmp(&b.what)));
         all.dedup();

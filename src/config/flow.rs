@@ -40,6 +40,33 @@ pub(crate) const FLOW: &[Opt] = &[
     },
 ];
 
+/// The words of a `from:` at a system, beside the options of its adapter.
+pub(crate) const FROM: &[Opt] = &[SYSTEM];
+
+/// The words of a `to:` at a system, beside the options of its adapter.
+pub(crate) const TO: &[Opt] = &[
+    SYSTEM,
+    Opt {
+        name: "in_doubt",
+        kind: Kind::Choice(&["park", "repeat"]),
+        need: Need::Optional,
+        summary: "what becomes of a message of which the system did not say whether it took it: `park` keeps it for a \
+                  person, `repeat` writes it again, and it may act twice; only where the adapter cannot tell",
+    },
+];
+
+const SYSTEM: Opt = Opt {
+    name: "system",
+    kind: Kind::Text,
+    need: Need::Required,
+    summary: "the system, a name under `systems:` in trunkline.yaml",
+};
+
+/// What stands at the end of a flow for the adapter.
+pub(crate) fn beside_system(end: &Settings) -> Settings {
+    TO.iter().fold(end.clone(), |end, word| end.without(word.name))
+}
+
 /// The words of `retry:`.
 pub(crate) const RETRY: &[Opt] = &[
     Opt {

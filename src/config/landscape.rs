@@ -136,6 +136,13 @@ impl Landscape {
         Ok(Self::of(home, files, variables, problems))
     }
 
+    /// To be looked at and not run: a variable that is not set is no problem then.
+    #[must_use]
+    pub fn to_look_at(mut self) -> Self {
+        self.findings.is_lenient = true;
+        self
+    }
+
     /// A landscape of these files, and what is wrong with those that could not be read.
     pub fn of(home: PathBuf, files: Files, variables: &Variables<'_>, problems: Vec<Problem>) -> Self {
         let mut knows_flows = problems

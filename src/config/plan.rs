@@ -7,13 +7,14 @@ use std::{
     sync::Arc,
 };
 
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 use trunkline_sdk::{Adapter, Fault, Settings};
 
 use crate::{
     bus::{Queue, Topology, rabbitmq},
     canonical::rules::Rules,
     flow::Steps,
+    mapping::Tables,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
     recovery::Schedule,
 };
@@ -35,6 +36,10 @@ pub struct Plan {
     pub processes: BTreeMap<ProcessName, Vec<FlowName>>,
     /// Every channel and queue of the landscape.
     pub topology: Topology,
+    /// All message types there are, the landscape's own among them.
+    pub types: DescriptorPool,
+    /// The code tables.
+    pub tables: Tables,
 }
 
 impl Plan {
@@ -57,14 +62,14 @@ pub enum BusAddress {
 }
 
 impl BusAddress {
-    /// Takes an address as it stands in `trunkline.yaml`; a folder is relative to `home`. The fault shows nothing
-    /// of it: there may be a password in it.
+    /// Takes an address as it stands in `trunkline.yaml`; its folder or files are relative to `home`. The fault
+    /// shows nothing of it: there may be a password in it.
     pub fn parse(text: &str, home: &Path) -> Result<Self, Fault> {
         match text.strip_prefix("embedded:") {
             Some(folder) if !folder.is_empty() => return Ok(Self::Embedded(home.join(folder))),
             None if text.starts_with("amqp://") || text.starts_with("amqps://") => {
                 rabbitmq::check_address(text)?;
-                return Ok(Self::RabbitMq(text.to_owned()));
+                return Ok(Self::RabbitMq(rabbitmq::at_home(text, home)));
             }
             _ => {}
         }
@@ -201,9 +206,20 @@ pub enum Target {
         settings: Settings,
         /// The type of the canonical messages that arrive there; `None`: native records.
         arrives: Option<MessageDescriptor>,
+        /// What becomes of a message of which the system did not say whether it took it.
+        in_doubt: InDoubt,
     },
     /// Where the last step, a `route`, sends each.
     Routed,
+}
+
+/// What becomes of a message of which a system did not say whether it took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InDoubt {
+    /// It is written again.
+    Repeat,
+    /// It is parked for a person.
+    Park,
 }
 
 impl Target {

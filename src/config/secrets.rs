@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use trunkline_sdk::{Description, Kind, Opt, Place, Settings};
 
-use super::Landscape;
+use super::{Landscape, flow::beside_system};
 use crate::adapters;
 
 /// What a secret looks like to others.
@@ -30,23 +30,10 @@ pub(super) struct Shown {
 impl Secrets {
     pub(super) fn of(landscape: &Landscape) -> Self {
         let mut places = Vec::new();
-        for system in &landscape.systems {
-            for entry in system.value.entries().unwrap_or_default() {
-                match adapters::find(&entry.key) {
-                    Some(adapter) => group(adapter.describe().system, &entry.value, &mut places),
-                    None => all(&entry.value, &mut places),
-                }
-            }
-            if system.value.entries().is_none() {
-                all(&system.value, &mut places);
-            }
-        }
-        for flow in &landscape.flows {
-            if let Some(from) = &flow.from {
-                end(landscape, from, |described| described.source, &mut places);
-            }
-            if let Some(to) = &flow.to {
-                end(landscape, to, |described| described.sink, &mut places);
+        for End { options, settings } in ends(landscape) {
+            match options {
+                Some(options) => group(options, &settings, &mut places),
+                None => all(&settings, &mut places),
             }
         }
         let left_out = &landscape.findings.left_out;
@@ -86,9 +73,12 @@ impl Secrets {
     }
 }
 
-/// What is secret of a value: of `${NAME}` nothing, of `${NAME:-default}` the default.
+/// What is secret of a value: of `${NAME}`, `env:NAME` and `file:path` nothing, of `${NAME:-default}` the default.
 fn without_variable(line: &[char], range: &Range<usize>) -> Range<usize> {
     let text = &line[range.clone()];
+    if text.starts_with(&['e', 'n', 'v', ':']) || text.starts_with(&['f', 'i', 'l', 'e', ':']) {
+        return range.end..range.end;
+    }
     let name = text.strip_prefix(&['$', '{']).unwrap_or_default();
     let is_name = |c: &&char| c.is_ascii_alphanumeric() || **c == '_';
     let length = name.iter().take_while(is_name).count();
@@ -99,16 +89,50 @@ fn without_variable(line: &[char], range: &Range<usize>) -> Range<usize> {
     }
 }
 
+/// The settings of a system, or of a flow's end at one.
+pub(super) struct End {
+    /// Its options; `None`: which adapter it is cannot be said.
+    pub(super) options: Option<&'static [Opt]>,
+    pub(super) settings: Settings,
+}
+
+/// Every place of the landscape where an adapter's options stand.
+pub(super) fn ends(landscape: &Landscape) -> Vec<End> {
+    let mut ends = Vec::new();
+    for system in &landscape.systems {
+        let entries = system.value.entries();
+        ends.extend(entries.unwrap_or_default().iter().map(|entry| End {
+            options: adapters::find(&entry.key).map(|adapter| adapter.describe().system),
+            settings: entry.value.clone(),
+        }));
+        if entries.is_none() {
+            ends.push(End {
+                options: None,
+                settings: system.value.clone(),
+            });
+        }
+    }
+    for flow in &landscape.flows {
+        let from = flow
+            .from
+            .as_ref()
+            .map(|from| end(landscape, from, |described| described.source));
+        let to = flow
+            .to
+            .as_ref()
+            .map(|to| end(landscape, to, |described| described.sink));
+        ends.extend(from.into_iter().chain(to).flatten());
+    }
+    ends
+}
+
 /// What stands beside `system:` in a `from` or `to`.
 fn end(
     landscape: &Landscape,
     end: &Settings,
     options: fn(&Description) -> Option<&'static [Opt]>,
-    places: &mut Vec<Place>,
-) {
-    if end.entries().is_none() {
-        return;
-    }
+) -> Option<End> {
+    end.entries()?;
     let name = end.get("system").and_then(Settings::text);
     let system = landscape
         .systems
@@ -118,11 +142,10 @@ fn end(
         Some([adapter]) => adapters::find(&adapter.key),
         _ => None,
     });
-    let settings = end.without("system");
-    match adapter.and_then(|adapter| options(adapter.describe())) {
-        Some(options) => group(options, &settings, places),
-        None => all(&settings, places),
-    }
+    Some(End {
+        options: adapter.and_then(|adapter| options(adapter.describe())),
+        settings: beside_system(end),
+    })
 }
 
 fn group(declared: &'static [Opt], settings: &Settings, places: &mut Vec<Place>) {
@@ -139,7 +162,7 @@ fn group(declared: &'static [Opt], settings: &Settings, places: &mut Vec<Place>)
 
 fn value(kind: &'static Kind, settings: &Settings, places: &mut Vec<Place>) {
     match kind {
-        Kind::Secret | Kind::Any => all(settings, places),
+        Kind::Secret | Kind::Url | Kind::Any => all(settings, places),
         Kind::List(kind) => match settings.items() {
             Some(items) => items.iter().for_each(|item| value(kind, item, places)),
             None => value(kind, settings, places),
@@ -166,6 +189,13 @@ fn all(settings: &Settings, places: &mut Vec<Place>) {
     items
         .chain(entries.map(|entry| &entry.value))
         .for_each(|value| all(value, places));
+}
+
+/// Whether a URL, as it is written, has a password that is not from a variable.
+pub(super) fn has_password(url: &str) -> bool {
+    let characters: Vec<char> = url.chars().collect();
+    let is_variable = |range: &Range<usize>| characters[range.clone()].starts_with(&['$', '{']);
+    passwords(&characters).iter().any(|range| !is_variable(range))
 }
 
 /// Between the `:` behind the user and the `@` before the host of each URL.

@@ -5,7 +5,8 @@ use trunkline_sdk::{Place, Problem};
 /// Where variables come from: the environment, or a test.
 #[derive(Clone, Copy)]
 pub struct Variables<'v> {
-    lookup: &'v dyn Fn(&str) -> Option<String>,
+    /// `None`: there are none, and what looks like one is a text as any other.
+    lookup: Option<&'v dyn Fn(&str) -> Option<String>>,
 }
 
 /// A variable that cannot be filled in; its place is known to the caller.
@@ -24,12 +25,20 @@ impl VariableFault {
 impl<'v> Variables<'v> {
     /// Variables from this look-up.
     pub fn new(lookup: &'v dyn Fn(&str) -> Option<String>) -> Self {
-        Self { lookup }
+        Self { lookup: Some(lookup) }
+    }
+
+    /// No variables: for what is data.
+    pub(crate) fn none() -> Self {
+        Self { lookup: None }
     }
 
     /// The text with its variables filled in, and whether there were any. A value is taken as it is: what
     /// looks like a variable in it is not one.
     pub(crate) fn fill(&self, text: &str) -> Result<(String, bool), Vec<VariableFault>> {
+        let Some(lookup) = self.lookup else {
+            return Ok((text.to_owned(), false));
+        };
         let mut filled = String::with_capacity(text.len());
         let mut faults = Vec::new();
         let mut rest = text;
@@ -58,7 +67,7 @@ impl<'v> Variables<'v> {
                 rest = &rest[at + end + 1..];
                 continue;
             }
-            match (self.lookup)(name).filter(|value| !value.is_empty()) {
+            match lookup(name).filter(|value| !value.is_empty()) {
                 Some(value) => {
                     filled.push_str(&value);
                     any = true;

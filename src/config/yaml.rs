@@ -99,12 +99,15 @@ impl<'r> Reader<'r> {
                 // `~` and `null` are YAML's words for nothing.
                 let nothing = style == ScalarStyle::Plain && (text == "~" || text == "null");
                 let text = if nothing { "".into() } else { text };
+                let is_quoted = style != ScalarStyle::Plain;
                 match self.variables.fill(&text) {
                     Ok((filled, from_variable)) => {
                         // Behind a variable the text is not as it stands there.
                         let known = text.find("${").unwrap_or(text.len());
                         let known = stretches.into_iter().filter(|stretch| stretch.offset <= known);
-                        Settings::scalar(place, filled, from_variable).in_stretches(known.collect())
+                        let scalar =
+                            Settings::scalar(place, filled, from_variable).in_stretches(known.collect());
+                        if is_quoted { scalar.quoted() } else { scalar }
                     }
                     Err(faults) => {
                         self.findings

@@ -7,6 +7,7 @@ use trunkline_sdk::{Body, Context, Delivered, Fault, Outcome, Record, Remedy, Si
 use crate::{
     bus::{Delivery, Hop},
     canonical::Tree,
+    config::InDoubt,
     flow::{Emitted, Flow},
     message::{Content, Message},
     names::SystemName,
@@ -22,6 +23,7 @@ pub(crate) struct Outbound {
     sink: Box<dyn Sink>,
     /// The form of the canonical messages that arrive; `None`: they are native.
     arrives: Option<Tree>,
+    in_doubt: InDoubt,
 }
 
 /// A delivery and what its steps made of it: written together, settled together.
@@ -38,11 +40,17 @@ enum Settled {
 }
 
 impl Outbound {
-    pub(crate) fn new(system: SystemName, sink: Box<dyn Sink>, arrives: Option<Tree>) -> Self {
+    pub(crate) fn new(
+        system: SystemName,
+        sink: Box<dyn Sink>,
+        arrives: Option<Tree>,
+        in_doubt: InDoubt,
+    ) -> Self {
         Self {
             system,
             sink,
             arrives,
+            in_doubt,
         }
     }
 
@@ -120,7 +128,7 @@ impl Outbound {
         }
         let mut outcomes = outcomes.into_iter();
         let settled = |unit: Unit| {
-            let settled = settle(outcomes.by_ref().take(unit.parts.len()));
+            let settled = settle(outcomes.by_ref().take(unit.parts.len()), self.in_doubt);
             (unit, settled)
         };
         units.into_iter().map(settled).collect()
@@ -175,7 +183,7 @@ impl Outbound {
 }
 
 /// A unit is written when all its parts are; a part that never will be, or not now, decides for all.
-fn settle(outcomes: impl Iterator<Item = Outcome>) -> Settled {
+fn settle(outcomes: impl Iterator<Item = Outcome>, in_doubt: InDoubt) -> Settled {
     let mut failed = None;
     let mut again = None;
     for outcome in outcomes {
@@ -183,6 +191,13 @@ fn settle(outcomes: impl Iterator<Item = Outcome>) -> Settled {
             Outcome::Applied(_) | Outcome::AlreadyThere(_) => {}
             Outcome::Rejected(fault) if matches!(fault.remedy, Remedy::DeadLetter | Remedy::Retry) => {
                 failed.get_or_insert(fault);
+            }
+            Outcome::InDoubt(fault) if in_doubt == InDoubt::Park => {
+                failed.get_or_insert(Fault {
+                    remedy: Remedy::DeadLetter,
+                    what: format!("in doubt whether it was applied: {}", fault.what),
+                    ..fault
+                });
             }
             Outcome::Rejected(fault) | Outcome::InDoubt(fault) | Outcome::NotTried(fault) => {
                 again.get_or_insert(fault);

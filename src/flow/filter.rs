@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use trunkline_sdk::{Fault, Settings};
 
-use super::{Processor, Rule, Scope, Step, reading::reading};
+use super::{Expression, Processor, Rule, Scope, Step, reading::reading};
 use crate::{mapping::Predicate, message::Message};
 
 struct Filter {
@@ -32,6 +32,14 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
 impl Processor for Filter {
     fn word(&self) -> &'static str {
         "filter"
+    }
+
+    fn expressions(&self) -> Vec<Expression<'_>> {
+        vec![Expression::Decides(&self.keep)]
+    }
+
+    fn may_end(&self) -> bool {
+        true
     }
 
     async fn process(&self, message: Message) -> Result<Step, Fault> {

@@ -12,15 +12,50 @@ mod split;
 mod steps;
 mod translate;
 
-use trunkline_sdk::Settings;
+use trunkline_sdk::{Kind, Need, Opt, Settings};
 
-pub use processor::{Processor, Rule, Step};
+pub use processor::{Expression, Processor, Rule, Step};
 pub(crate) use run::{Flow, cause, onward, outputs, run, tell_refused, valid};
 pub(crate) use scope::{Carries, Scope};
 pub use steps::{Emitted, Failed, Steps, Verdict};
 
-/// The words of the steps.
-pub(crate) const WORDS: [&str; 4] = ["filter", "translate", "route", "split"];
+/// The words of the steps, each with what stands behind it.
+pub(crate) const STEPS: &[Opt] = &[
+    step(
+        "filter",
+        Kind::Text,
+        "drops the messages for which this expression is false: `this.status == \"PAID\"`",
+    ),
+    step(
+        "translate",
+        Kind::Text,
+        "makes another message of each: a mapping, from a file (`maps/….cel`) or in place",
+    ),
+    step(
+        "route",
+        Kind::List(&Kind::Group(route::CASE)),
+        "sends each message to the channel of the first case that is true; the last step",
+    ),
+    step(
+        "split",
+        Kind::Group(split::SPLIT),
+        "makes one message per element of a list",
+    ),
+];
+
+const fn step(name: &'static str, kind: Kind, summary: &'static str) -> Opt {
+    Opt {
+        name,
+        kind,
+        need: Need::Optional,
+        summary,
+    }
+}
+
+/// The words of the steps alone.
+pub(crate) fn words() -> impl Iterator<Item = &'static str> + Clone {
+    STEPS.iter().map(|step| step.name)
+}
 
 /// Plans one step: its word, and what stands behind it. `None`: what is wrong was told.
 pub(crate) fn plan(word: &str, settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn Processor>> {

@@ -5,13 +5,30 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use trunkline_sdk::Fault;
 
-use crate::{message::Message, names::ChannelName};
+use crate::{
+    mapping::{Mapping, Predicate, Split},
+    message::Message,
+    names::ChannelName,
+};
 
 /// One step of a flow.
 #[async_trait]
 pub trait Processor: Send + Sync {
     /// Its word in the flow file.
     fn word(&self) -> &'static str;
+
+    /// The expressions it asks of each message, in their order: for those who look at a flow without running it.
+    fn expressions(&self) -> Vec<Expression<'_>>;
+
+    /// Whether a message may end here, so that nothing goes on.
+    fn may_end(&self) -> bool {
+        false
+    }
+
+    /// Whether what it does with a message depends on those before.
+    fn remembers(&self) -> bool {
+        false
+    }
 
     /// Does the step. A fault ends the message's way here: nothing of it is passed on.
     async fn process(&self, message: Message) -> Result<Step, Fault>;
@@ -28,6 +45,17 @@ pub enum Step {
     Send(Message, ChannelName),
     /// The message ends here, by this rule.
     Filtered(Rule),
+}
+
+/// An expression of a step, by what it is there for.
+#[derive(Debug, Clone, Copy)]
+pub enum Expression<'p> {
+    /// It decides where a message goes, or whether it goes on.
+    Decides(&'p Predicate),
+    /// It makes one message of each.
+    Translates(&'p Mapping),
+    /// It makes several of each.
+    Splits(&'p Split),
 }
 
 /// Why a message was filtered, in the words of the flow file.

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use trunkline_formats::{json, media_type};
+use trunkline_formats::{json, media_type, xml};
 use trunkline_sdk::{Body, Fault};
 
 use crate::{
@@ -31,6 +31,17 @@ pub(super) fn reading<T>(
             })?;
             run(Input::Record(&value), &attributes)
         }
+        Content::Native(Body::Bytes { content_type, bytes }) if is_xml(content_type) => {
+            let text = xml::encoding_of(bytes).and_then(|encoding| encoding.decode(bytes));
+            let refused = |malformed| {
+                Fault::dead_letter(format!("the record is no XML: {malformed}"))
+                    .hint("mend it where it comes from, and have it sent again")
+            };
+            let text = text.map_err(refused)?;
+            // Where a list may have one item, the adapter that knows it gives a tree.
+            let value = xml::read(&text, &[]).map_err(refused)?;
+            run(Input::Record(&value), &attributes)
+        }
         Content::Native(Body::Bytes { content_type, .. }) => Err(unreadable(content_type)),
     }
 }
@@ -40,9 +51,14 @@ fn is_json(content_type: &str) -> bool {
     content_type == media_type::JSON || content_type.ends_with("+json")
 }
 
+/// `application/xml`, its older name, and what is XML by its suffix (RFC 7303): `application/soap+xml`.
+fn is_xml(content_type: &str) -> bool {
+    content_type == media_type::XML || content_type == "text/xml" || content_type.ends_with("+xml")
+}
+
 fn unreadable(content_type: &str) -> Fault {
     Fault::dead_letter(format!("a record of type `{content_type}` cannot be read"))
-        .hint("records are read as JSON, JSON lines or CSV")
+        .hint("records are read as JSON or XML, files also as JSON lines, CSV or fixed width")
 }
 
 /// The attributes of a message under the names of expressions.

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Settings};
 
-use super::{Processor, Scope, Step, reading::reading};
+use super::{Expression, Processor, Scope, Step, reading::reading};
 use crate::{mapping::Predicate, message::Message, names::ChannelName};
 
-const CASE: &[Opt] = &[
+pub(super) const CASE: &[Opt] = &[
     Opt {
         name: "when",
         kind: Kind::Text,
@@ -107,6 +107,13 @@ fn channel(to: &Settings, scope: &mut Scope<'_>) -> Option<ChannelName> {
 impl Processor for Router {
     fn word(&self) -> &'static str {
         "route"
+    }
+
+    fn expressions(&self) -> Vec<Expression<'_>> {
+        self.cases
+            .iter()
+            .map(|(when, _)| Expression::Decides(when))
+            .collect()
     }
 
     async fn process(&self, message: Message) -> Result<Step, Fault> {

@@ -4,14 +4,14 @@
 use async_trait::async_trait;
 use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Settings};
 
-use super::{Carries, Processor, Scope, Step, reading::reading};
+use super::{Carries, Expression, Processor, Scope, Step, reading::reading};
 use crate::{
     mapping::Split,
     message::{Content, Message},
     names::{FlowName, TypeName},
 };
 
-const SPLIT: &[Opt] = &[
+pub(super) const SPLIT: &[Opt] = &[
     Opt {
         name: "each",
         kind: Kind::Text,
@@ -66,6 +66,14 @@ fn compile(settings: &Settings, scope: &mut Scope<'_>) -> Option<Split> {
 impl Processor for Splitter {
     fn word(&self) -> &'static str {
         "split"
+    }
+
+    fn expressions(&self) -> Vec<Expression<'_>> {
+        vec![Expression::Splits(&self.split)]
+    }
+
+    fn may_end(&self) -> bool {
+        true
     }
 
     async fn process(&self, message: Message) -> Result<Step, Fault> {

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use trunkline_sdk::Fault;
 
-use super::{Processor, Rule, Step};
+use super::{Expression, Processor, Rule, Step};
 use crate::{message::Message, names::ChannelName};
 
 /// The steps of one flow. Cheap to clone.
@@ -42,6 +42,34 @@ impl Steps {
     /// These steps.
     pub fn new(steps: Vec<Box<dyn Processor>>) -> Self {
         Self(steps.into())
+    }
+
+    /// The expressions of all steps, each with the step's word, in their order.
+    pub fn expressions(&self) -> impl Iterator<Item = (&'static str, Expression<'_>)> {
+        self.0.iter().flat_map(|step| {
+            let word = step.word();
+            step.expressions()
+                .into_iter()
+                .map(move |expression| (word, expression))
+        })
+    }
+
+    /// Their words, in order.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|step| step.word())
+    }
+
+    /// Whether a message may end within them.
+    pub fn may_end(&self) -> bool {
+        self.0.iter().any(|step| step.may_end())
+    }
+
+    /// The word of the first step that remembers.
+    pub fn remembers(&self) -> Option<&'static str> {
+        self.0
+            .iter()
+            .find(|step| step.remembers())
+            .map(|step| step.word())
     }
 
     /// Takes a message through all steps. Of a message that was split all parts come out, or none: a part that

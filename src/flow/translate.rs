@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use trunkline_sdk::{Body, Fault, Settings};
 
-use super::{Carries, Processor, Scope, Step, reading::reading};
+use super::{Carries, Expression, Processor, Scope, Step, reading::reading};
 use crate::{
     mapping::{Mapping, Produces, Translated},
     message::{Content, Message},
@@ -49,6 +49,10 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
 impl Processor for Translator {
     fn word(&self) -> &'static str {
         "translate"
+    }
+
+    fn expressions(&self) -> Vec<Expression<'_>> {
+        vec![Expression::Translates(&self.mapping)]
     }
 
     async fn process(&self, mut message: Message) -> Result<Step, Fault> {

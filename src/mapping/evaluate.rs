@@ -4,17 +4,18 @@
 //! Promised: it ends (a [`Budget`] bounds every loop and every text), and it never panics, whatever the input.
 //! `&&`, `||`, `exists` and `all` are commutative in their errors, as CEL wants it: `false && <fault>` is false.
 
-use std::{cmp::Ordering, sync::Arc};
-
 use trunkline_sdk::Value;
 
 use super::{
     Facts, Input,
+    entries::{Entries, is_zero},
     failure::{Budget, Failure},
-    functions::{self, Amount, encode_money},
-    operators::{arithmetic, compare, negate, order},
-    parts::{contains, element, items, keyed, optional_member},
-    plan::{Evaluated, Key, Loop, LoopKind, Node},
+    functions::{self, Amount, Number, encode_money},
+    kind::Kind,
+    operators::{arithmetic, compare, negate},
+    parts::{contains, element, keyed, optional_member},
+    plan::{Evaluated, Key, Lookup, Node},
+    scalar::Scalar,
     source::Span,
     value::{Blob, Text, Val},
 };
@@ -24,15 +25,16 @@ use crate::canonical::words;
 pub(crate) struct Run<'a> {
     input: Val<'a>,
     facts: &'a dyn Facts,
-    locals: Vec<Val<'a>>,
+    pub(super) locals: Vec<Val<'a>>,
     pub(crate) budget: Budget,
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(input: Input<'a>, facts: &'a dyn Facts, slots: usize) -> Self {
+    /// `kind`: the type of the message that comes in.
+    pub(crate) fn new(input: Input<'a>, kind: Option<&'a Kind>, facts: &'a dyn Facts, slots: usize) -> Self {
         Self {
             input: match input {
-                Input::Message(bytes) => Val::Message(Blob::Borrowed(bytes)),
+                Input::Message(bytes) => Val::Message(Blob::Borrowed(bytes), kind),
                 Input::Record(value) => Val::record(value),
             },
             facts,
@@ -87,7 +89,7 @@ impl<'a> Run<'a> {
 
     #[inline(never)]
     fn call(&mut self, node: &'a Node) -> Evaluated<'a> {
-        let Node::Call { run, args, at } = node else {
+        let Node::Call { run, args, kind, at } = node else {
             return Ok(Val::Null);
         };
         // Functions take at most three arguments.
@@ -96,7 +98,11 @@ impl<'a> Run<'a> {
             *value = self.evaluate(arg)?;
         }
         let count = args.len().min(3);
-        run(&mut values[..count], &mut self.budget).map_err(|failure| failure.at(*at))
+        match run(&mut values[..count], &mut self.budget) {
+            Ok(Val::Message(message, _)) => Ok(Val::Message(message, kind.as_deref())),
+            Ok(value) => Ok(value),
+            Err(failure) => Err(failure.at(*at)),
+        }
     }
 
     /// The steps that are not on the way of every message; apart, so that the frame above stays small.
@@ -112,14 +118,14 @@ impl<'a> Run<'a> {
             },
             Node::HasAttribute(name) => Ok(Val::Bool(self.facts.get(name).is_some())),
             Node::HasField(of, field) => match self.evaluate(of)? {
-                Val::Message(message) => {
+                Val::Message(message, _) => {
                     self.budget.bytes(message.as_slice().len())?;
                     Ok(Val::Bool(field.is_set(&message)?))
                 }
                 _ => Ok(Val::Bool(false)),
             },
             Node::OptionalField(of, field) => match self.evaluate(of)? {
-                Val::Message(message) => {
+                Val::Message(message, _) => {
                     self.budget.bytes(message.as_slice().len())?;
                     if field.is_set(&message)? {
                         Ok(field.read(&message)?)
@@ -150,7 +156,8 @@ impl<'a> Run<'a> {
                 }
                 let index = self.evaluate(index)?;
                 match element(&of, &index, &mut self.budget).map_err(|failure| failure.at(*at))? {
-                    Some(Val::Null) if *optional => Ok(Val::Absent),
+                    // In a record null is nothing there; in a map of the expression it is a value.
+                    Some(Val::Null) if *optional && matches!(of, Val::Record(_)) => Ok(Val::Absent),
                     Some(value) => Ok(value),
                     None if *optional => Ok(Val::Absent),
                     None => Err(Failure::new(format!(
@@ -174,25 +181,6 @@ impl<'a> Run<'a> {
                 let two = self.evaluate(&sides[1])?;
                 arithmetic(*op, one, two, &mut self.budget).map_err(|failure| failure.at(*at))
             }
-            Node::SameMessage {
-                kind,
-                sides,
-                equal,
-                at,
-            } => {
-                let one = self.evaluate(&sides[0])?;
-                let two = self.evaluate(&sides[1])?;
-                let (Val::Message(one), Val::Message(two)) = (one, two) else {
-                    return Ok(Val::Bool(!equal));
-                };
-                self.budget
-                    .bytes(8 * (one.as_slice().len() + two.as_slice().len()))?;
-                let decode = |blob: &Blob<'_>| {
-                    prost_reflect::DynamicMessage::decode(kind.clone(), blob.as_slice())
-                        .map_err(|_| Failure::new("a message cannot be decoded").at(*at))
-                };
-                Ok(Val::Bool((decode(&one)? == decode(&two)?) == *equal))
-            }
             Node::In(sides, at) => {
                 let item = self.evaluate(&sides[0])?;
                 let range = self.evaluate(&sides[1])?;
@@ -200,44 +188,8 @@ impl<'a> Run<'a> {
                     .map(Val::Bool)
                     .map_err(|failure| failure.at(*at))
             }
-            Node::Matches(of, pattern, at) => match self.evaluate(of)? {
-                Val::Text(text) => {
-                    self.budget.bytes(8 * text.as_str().len())?;
-                    Ok(Val::Bool(pattern.is_match(text.as_str())))
-                }
-                other => Err(functions::unfit("text", &other).at(*at)),
-            },
-            Node::Lookup(lookup) => {
-                let key = self.evaluate(&lookup.key)?;
-                let digits;
-                let code = match &key {
-                    Val::Text(text) => text.as_str(),
-                    Val::Number(digits) => digits,
-                    Val::Int(number) => {
-                        digits = number.to_string();
-                        &digits
-                    }
-                    Val::Uint(number) => {
-                        digits = number.to_string();
-                        &digits
-                    }
-                    Val::Bool(true) => "true",
-                    Val::Bool(false) => "false",
-                    other => return Err(functions::unfit("code to look up", other).at(lookup.at)),
-                };
-                match lookup.values.get(code) {
-                    Some(value) => Ok(constant(value)),
-                    None => match &lookup.otherwise {
-                        Some(otherwise) => self.evaluate(otherwise),
-                        None => Err(Failure::new(format!(
-                            "the lookup table has no entry for {}",
-                            key.kind()
-                        ))
-                        .hint("add the code to the table, or give lookup(..) a third argument")
-                        .at(lookup.at)),
-                    },
-                }
-            }
+            Node::Pattern(pattern) => self.find(pattern),
+            Node::Lookup(lookup) => self.look_up(lookup),
             Node::Loop(node) => self.run_loop(node),
             Node::Bind { slot, value, body } => {
                 let value = self.evaluate(value)?;
@@ -248,6 +200,21 @@ impl<'a> Run<'a> {
                 Val::Absent => self.evaluate(&sides[1]),
                 value => Ok(value),
             },
+            Node::OptMap { of, slot, body } => match self.evaluate(of)? {
+                Val::Absent => Ok(Val::Absent),
+                value => {
+                    self.locals[*slot] = value;
+                    self.evaluate(body)
+                }
+            },
+            Node::NonZero(of) => {
+                let value = self.evaluate(of)?;
+                Ok(if is_zero(&value, &mut self.budget)? {
+                    Val::Absent
+                } else {
+                    value
+                })
+            }
             Node::HasValue(of) => Ok(Val::Bool(!matches!(self.evaluate(of)?, Val::Absent))),
             Node::Unwrap(of, at) => match self.evaluate(of)? {
                 Val::Absent => Err(Failure::new("the optional holds nothing")
@@ -255,6 +222,13 @@ impl<'a> Run<'a> {
                     .at(*at)),
                 value => Ok(value),
             },
+            Node::TypeOf(of, known) => {
+                let value = self.evaluate(of)?;
+                Ok(Val::Type(Text::Borrowed(match known {
+                    Some(known) => known,
+                    None => type_of(&value),
+                })))
+            }
             Node::Word(kind, of) => Ok(match self.evaluate(of)? {
                 Val::Int(number) => Val::text(
                     i32::try_from(number)
@@ -264,11 +238,16 @@ impl<'a> Run<'a> {
                 ),
                 other => other,
             }),
-            Node::Money { amount, currency, at } => {
+            Node::Money {
+                amount,
+                currency,
+                kind,
+                at,
+            } => {
                 let mut bytes = Vec::with_capacity(24);
                 self.put_money(amount, currency, &mut bytes)
                     .map_err(|failure| failure.at(*at))?;
-                Ok(Val::Message(Blob::Shared(bytes.into())))
+                Ok(Val::Message(Blob::Shared(bytes.into()), Some(kind)))
             }
             Node::Message(literal) => {
                 let mut bytes = Vec::new();
@@ -276,7 +255,10 @@ impl<'a> Run<'a> {
                 self.put_message(literal, &mut bytes, &mut faults);
                 match faults.first() {
                     Some(failure) => Err(failure),
-                    None => Ok(Val::Message(Blob::Shared(bytes.into()))),
+                    None if literal.kind.scalar == Scalar::Any && bytes.is_empty() => {
+                        Err(Failure::new("an empty google.protobuf.Any holds nothing"))
+                    }
+                    None => Ok(literal.kind.open(&Blob::Shared(bytes.into()))?),
                 }
             }
             Node::List(list) => {
@@ -290,18 +272,49 @@ impl<'a> Run<'a> {
                 Ok(Val::list(values))
             }
             Node::Map(map, _) => {
-                let mut entries = Vec::with_capacity(map.len());
+                let mut made = Entries::default();
                 for entry in map {
                     let key = self.evaluate(&entry.key)?;
                     match self.evaluate(&entry.value)? {
                         Val::Absent if entry.optional => {}
-                        value => entries.push((key, value)),
+                        value => made.insert(key, value).map_err(|failure| failure.at(entry.at))?,
                     }
                 }
-                Ok(Val::Map(Arc::new(entries)))
+                Ok(made.into_map())
             }
             // The others were taken by `evaluate`.
             _ => Ok(Val::Null),
+        }
+    }
+
+    fn look_up(&mut self, lookup: &'a Lookup) -> Evaluated<'a> {
+        let key = self.evaluate(&lookup.key)?;
+        let digits;
+        let code = match &key {
+            Val::Text(text) => text.as_str(),
+            Val::Number(digits) => digits,
+            Val::Int(number) => {
+                digits = number.to_string();
+                &digits
+            }
+            Val::Uint(number) => {
+                digits = number.to_string();
+                &digits
+            }
+            Val::Bool(true) => "true",
+            Val::Bool(false) => "false",
+            other => return Err(functions::unfit("code to look up", other).at(lookup.at)),
+        };
+        match lookup.values.get(code) {
+            Some(value) => Ok(constant(value)),
+            None => match &lookup.otherwise {
+                Some(otherwise) => self.evaluate(otherwise),
+                None => Err(
+                    Failure::new(format!("the lookup table has no entry for {}", key.kind()))
+                        .hint("add the code to the table, or give lookup(..) a third argument")
+                        .at(lookup.at),
+                ),
+            },
         }
     }
 
@@ -350,103 +363,6 @@ impl<'a> Run<'a> {
         }
         failed.map_or(Ok(Val::Bool(!deciding)), Err)
     }
-
-    fn run_loop(&mut self, node: &'a Loop) -> Evaluated<'a> {
-        let range = self.evaluate(&node.range)?;
-        // Conditions stop at the first item that decides, so the list is not gathered first.
-        if let LoopKind::All | LoopKind::Exists = node.kind {
-            let deciding = node.kind == LoopKind::Exists;
-            let (mut decided, mut failed) = (false, None);
-            self.each(&range, node.at, |run, item| {
-                run.set(node.slot, item);
-                match run.test(&node.body, node.at) {
-                    Ok(flag) if flag == deciding => {
-                        decided = true;
-                        Ok(false)
-                    }
-                    Ok(_) => Ok(true),
-                    Err(failure) if failure.exhausted => Err(failure),
-                    Err(failure) => {
-                        failed = failed.take().or(Some(failure));
-                        Ok(true)
-                    }
-                }
-            })?;
-            return match failed {
-                _ if decided => Ok(Val::Bool(deciding)),
-                Some(failure) => Err(failure),
-                None => Ok(Val::Bool(!deciding)),
-            };
-        }
-        let (mut count, mut kept, mut keys) = (0, Vec::new(), Vec::new());
-        self.each(&range, node.at, |run, item| {
-            run.set(node.slot, item);
-            if let Some(test) = &node.test
-                && !run.test(test, node.at)?
-            {
-                return Ok(true);
-            }
-            match node.kind {
-                LoopKind::ExistsOne => count += usize::from(run.test(&node.body, node.at)?),
-                LoopKind::Filter => {
-                    if run.test(&node.body, node.at)? {
-                        kept.push(run.locals[node.slot].clone());
-                    }
-                }
-                LoopKind::SortBy => {
-                    keys.push(run.evaluate(&node.body)?);
-                    kept.push(run.locals[node.slot].clone());
-                }
-                _ => kept.push(run.evaluate(&node.body)?),
-            }
-            Ok(true)
-        })?;
-        match node.kind {
-            LoopKind::ExistsOne => Ok(Val::Bool(count == 1)),
-            LoopKind::SortBy => sort(keys, kept, &mut self.budget).map_err(|failure| failure.at(node.at)),
-            _ => Ok(Val::list(kept)),
-        }
-    }
-
-    /// Calls `body` with each item of a list (each key of a map) until it says stop.
-    pub(crate) fn each(
-        &mut self,
-        range: &Val<'a>,
-        at: Span,
-        mut body: impl FnMut(&mut Self, Val<'a>) -> Result<bool, Box<Failure>>,
-    ) -> Result<(), Box<Failure>> {
-        if let Val::Repeated(message, field) = range {
-            self.budget.bytes(message.as_slice().len())?;
-            let mut failed = None;
-            let walked = field.each(message, |item| {
-                let more = self.budget.steps(1).and_then(|()| body(self, item));
-                match more {
-                    Ok(more) => more,
-                    Err(failure) => {
-                        failed = Some(failure);
-                        false
-                    }
-                }
-            });
-            walked?;
-            return failed.map_or(Ok(()), Err);
-        }
-        if let Val::Record(Value::List(list)) = range {
-            for item in list {
-                self.budget.steps(1)?;
-                if !body(self, Val::record(item))? {
-                    break;
-                }
-            }
-            return Ok(());
-        }
-        for item in items(range, &mut self.budget).map_err(|failure| failure.at(at))? {
-            if !body(self, item)? {
-                break;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A constant of the plan, borrowed.
@@ -456,6 +372,7 @@ fn constant<'a>(value: &'a Val<'static>) -> Val<'a> {
         Val::Text(text) => Val::Text(Text::Borrowed(text.as_str())),
         Val::Bytes(bytes) => Val::Bytes(Blob::Borrowed(bytes.as_slice())),
         Val::List(list) => Val::Items(list),
+        Val::Type(name) => Val::Type(Text::Borrowed(name.as_str())),
         other => other.clone(),
     }
 }
@@ -463,7 +380,7 @@ fn constant<'a>(value: &'a Val<'static>) -> Val<'a> {
 #[inline]
 fn read<'a>(of: &Val<'a>, field: &'a super::field::Field, budget: &mut Budget) -> Evaluated<'a> {
     match of {
-        Val::Message(message) => {
+        Val::Message(message, _) => {
             budget.bytes(message.as_slice().len())?;
             Ok(field.read(message)?)
         }
@@ -472,21 +389,27 @@ fn read<'a>(of: &Val<'a>, field: &'a super::field::Field, budget: &mut Budget) -
     }
 }
 
-/// The items in the order of their keys; keys of unlike kinds are a fault.
-fn sort<'a>(keys: Vec<Val<'a>>, items: Vec<Val<'a>>, budget: &mut Budget) -> Evaluated<'a> {
-    budget.steps(keys.len().saturating_mul(8))?;
-    let mut pairs: Vec<_> = keys.into_iter().zip(items).collect();
-    let mut failed = None;
-    pairs.sort_by(|(one, _), (two, _)| match order(one, two) {
-        Ok(Some(order)) => order,
-        Ok(None) => Ordering::Equal,
-        Err(failure) => {
-            failed.get_or_insert(failure);
-            Ordering::Equal
-        }
-    });
-    match failed {
-        Some(failure) => Err(failure),
-        None => Ok(Val::list(pairs.into_iter().map(|(_, item)| item).collect())),
+/// The name of a value's type.
+fn type_of<'a>(value: &Val<'a>) -> &'a str {
+    match value {
+        Val::Null => "null_type",
+        Val::Absent => "optional_type",
+        Val::Bool(_) => "bool",
+        Val::Int(_) => "int",
+        Val::Uint(_) => "uint",
+        Val::Double(_) => "double",
+        Val::Number(_) => match Number::of(value) {
+            Some(Number::Int(_)) => "int",
+            Some(Number::Uint(_)) => "uint",
+            _ => "double",
+        },
+        Val::Text(_) => "string",
+        Val::Bytes(_) => "bytes",
+        Val::Timestamp(_) => "google.protobuf.Timestamp",
+        Val::Duration(_) => "google.protobuf.Duration",
+        Val::Message(_, kind) => kind.map_or("message", |kind| kind.descriptor.full_name()),
+        Val::Type(_) => "type",
+        Val::Record(Value::List(_)) | Val::Repeated(..) | Val::List(_) | Val::Items(_) => "list",
+        Val::Record(_) | Val::Entries(..) | Val::Map(_) => "map",
     }
 }

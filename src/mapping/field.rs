@@ -4,257 +4,129 @@
 //! As protobuf wants it: the last of repeated scalars counts, repeated submessages merge, the last member of a
 //! oneof counts, lists come packed and unpacked, a field with a foreign wire type is an unknown field.
 
-use prost_reflect::{FieldDescriptor, Kind};
+use prost_reflect::{Cardinality, ExtensionDescriptor, FieldDescriptor, Kind as ProtoKind, Syntax, Value};
 
-use super::value::{Blob, Text, Val};
-use crate::canonical::{
-    time::{Instant, Span},
-    wire::{self, Broken, Reader, Wire},
+use super::{
+    kind::Kind,
+    scalar::Scalar,
+    value::{Blob, Text, Val},
 };
-
-/// How one value is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scalar {
-    Double,
-    Float,
-    Int32,
-    Int64,
-    Uint32,
-    Uint64,
-    Sint32,
-    Sint64,
-    Fixed32,
-    Fixed64,
-    Sfixed32,
-    Sfixed64,
-    Bool,
-    Text,
-    Bytes,
-    Enum,
-    Message,
-    Timestamp,
-    Duration,
-}
+use crate::canonical::wire::{Broken, Reader, Wire};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// One value; `presence`: unset differs from its default.
-    One {
-        presence: bool,
-    },
+    One { presence: bool },
     /// `packed`: its values are written behind one tag; they are read either way.
-    List {
-        packed: bool,
-    },
-    Map {
-        key: Scalar,
-    },
+    List { packed: bool },
+    /// Its entries are messages of a key and a value.
+    Map,
 }
 
 /// A field as the plan needs it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) number: u32,
     pub(crate) scalar: Scalar,
     pub(crate) shape: Shape,
     /// The other members of its oneof.
     pub(crate) siblings: Box<[u32]>,
-}
-
-impl Scalar {
-    pub(crate) fn of(kind: &Kind) -> Self {
-        match kind {
-            Kind::Double => Self::Double,
-            Kind::Float => Self::Float,
-            Kind::Int32 => Self::Int32,
-            Kind::Int64 => Self::Int64,
-            Kind::Uint32 => Self::Uint32,
-            Kind::Uint64 => Self::Uint64,
-            Kind::Sint32 => Self::Sint32,
-            Kind::Sint64 => Self::Sint64,
-            Kind::Fixed32 => Self::Fixed32,
-            Kind::Fixed64 => Self::Fixed64,
-            Kind::Sfixed32 => Self::Sfixed32,
-            Kind::Sfixed64 => Self::Sfixed64,
-            Kind::Bool => Self::Bool,
-            Kind::String => Self::Text,
-            Kind::Bytes => Self::Bytes,
-            Kind::Enum(_) => Self::Enum,
-            Kind::Message(message) => match message.full_name() {
-                "google.protobuf.Timestamp" => Self::Timestamp,
-                "google.protobuf.Duration" => Self::Duration,
-                _ => Self::Message,
-            },
-        }
-    }
-
-    /// The word of the schema, for faults.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Double => "double",
-            Self::Float => "float",
-            Self::Int32 => "int32",
-            Self::Int64 => "int64",
-            Self::Uint32 => "uint32",
-            Self::Uint64 => "uint64",
-            Self::Sint32 => "sint32",
-            Self::Sint64 => "sint64",
-            Self::Fixed32 => "fixed32",
-            Self::Fixed64 => "fixed64",
-            Self::Sfixed32 => "sfixed32",
-            Self::Sfixed64 => "sfixed64",
-            Self::Bool => "bool",
-            Self::Text => "string",
-            Self::Bytes => "bytes",
-            Self::Enum => "enum",
-            Self::Message => "message",
-            Self::Timestamp => "timestamp",
-            Self::Duration => "duration",
-        }
-    }
-
-    pub(crate) fn wire_type(self) -> u8 {
-        match self {
-            Self::Double | Self::Fixed64 | Self::Sfixed64 => 1,
-            Self::Float | Self::Fixed32 | Self::Sfixed32 => 5,
-            Self::Text | Self::Bytes | Self::Message | Self::Timestamp | Self::Duration => 2,
-            _ => 0,
-        }
-    }
-
-    /// Values of lists may come packed.
-    fn packs(self) -> bool {
-        self.wire_type() != 2
-    }
-
-    fn default<'a>(self) -> Val<'a> {
-        match self {
-            Self::Double | Self::Float => Val::Double(0.0),
-            Self::Uint32 | Self::Uint64 | Self::Fixed32 | Self::Fixed64 => Val::Uint(0),
-            Self::Bool => Val::Bool(false),
-            Self::Text => Val::Text(Text::Borrowed("")),
-            Self::Bytes => Val::Bytes(Blob::Borrowed(&[])),
-            Self::Message => Val::Message(Blob::Borrowed(&[])),
-            Self::Timestamp => Val::Timestamp(Instant { seconds: 0, nanos: 0 }),
-            Self::Duration => Val::Duration(Span { seconds: 0, nanos: 0 }),
-            _ => Val::Int(0),
-        }
-    }
-
-    #[inline]
-    fn fits(self, wire: &Wire<'_>) -> bool {
-        let found = match wire {
-            Wire::Varint(_) => 0,
-            Wire::Fixed64(_) => 1,
-            Wire::Bytes(_) => 2,
-            Wire::Fixed32(_) => 5,
-            Wire::Group(_) => 3,
-        };
-        found == self.wire_type()
-    }
-
-    /// The value of a wire value that fits; `whole` holds its bytes.
-    #[inline]
-    fn value<'a>(self, wire: Wire<'_>, whole: &Blob<'a>) -> Result<Val<'a>, Broken> {
-        Ok(match wire {
-            Wire::Varint(raw) => match self {
-                Self::Int32 | Self::Enum => Val::Int(i64::from(raw as i32)),
-                Self::Int64 => Val::Int(raw as i64),
-                Self::Uint32 => Val::Uint(u64::from(raw as u32)),
-                Self::Uint64 => Val::Uint(raw),
-                Self::Sint32 => Val::Int(i64::from(wire::unzigzag(u64::from(raw as u32)) as i32)),
-                Self::Sint64 => Val::Int(wire::unzigzag(raw)),
-                _ => Val::Bool(raw != 0),
-            },
-            Wire::Fixed64(raw) => match self {
-                Self::Double => Val::Double(f64::from_bits(raw)),
-                Self::Fixed64 => Val::Uint(raw),
-                _ => Val::Int(raw as i64),
-            },
-            Wire::Fixed32(raw) => match self {
-                Self::Float => Val::Double(f64::from(f32::from_bits(raw))),
-                Self::Fixed32 => Val::Uint(u64::from(raw)),
-                _ => Val::Int(i64::from(raw as i32)),
-            },
-            Wire::Bytes(bytes) | Wire::Group(bytes) => {
-                let part = match whole {
-                    Blob::Borrowed(outer) => Blob::Borrowed(within(outer, bytes)),
-                    Blob::Shared(_) => Blob::Shared(bytes.into()),
-                };
-                match (self, part) {
-                    (Self::Text, Blob::Borrowed(bytes)) => Val::Text(Text::Borrowed(wire::text(bytes)?)),
-                    (Self::Text, Blob::Shared(bytes)) => Val::Text(Text::Shared(wire::text(&bytes)?.into())),
-                    (Self::Bytes, part) => Val::Bytes(part),
-                    (Self::Timestamp, part) => {
-                        let (seconds, nanos) = seconds_nanos(part.as_slice())?;
-                        Val::Timestamp(Instant { seconds, nanos })
-                    }
-                    (Self::Duration, part) => {
-                        let (seconds, nanos) = seconds_nanos(part.as_slice())?;
-                        Val::Duration(Span { seconds, nanos })
-                    }
-                    (_, part) => Val::Message(part),
-                }
-            }
-        })
-    }
-}
-
-/// The same bytes, with the life of the whole they are a part of.
-#[inline]
-fn within<'a>(whole: &'a [u8], part: &[u8]) -> &'a [u8] {
-    let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-    whole.get(start..start + part.len()).unwrap_or(&[])
-}
-
-fn seconds_nanos(bytes: &[u8]) -> Result<(i64, i32), Broken> {
-    let (mut seconds, mut nanos) = (0, 0);
-    let mut reader = Reader::new(bytes);
-    while let Some(field) = reader.field()? {
-        match field {
-            (1, Wire::Varint(raw)) => seconds = raw as i64,
-            (2, Wire::Varint(raw)) => nanos = raw as i32,
-            _ => {}
-        }
-    }
-    Ok((seconds, nanos))
+    /// The message that it, or each of its items or values, is.
+    pub(crate) kind: Option<Box<Kind>>,
+    /// What reads where it is not set.
+    default: Option<Val<'static>>,
+    /// The key and the value of a map's entry.
+    entry: Option<Box<[Field; 2]>>,
 }
 
 impl Field {
     pub(crate) fn new(field: &FieldDescriptor) -> Self {
-        let kind = field.kind();
-        let (scalar, shape) = match &kind {
-            Kind::Message(entry) if field.is_map() => (
-                Scalar::of(&entry.map_entry_value_field().kind()),
-                Shape::Map {
-                    key: Scalar::of(&entry.map_entry_key_field().kind()),
-                },
-            ),
-            kind if field.is_list() => (
-                Scalar::of(kind),
-                Shape::List {
-                    packed: field.is_packed(),
-                },
-            ),
-            kind => (
-                Scalar::of(kind),
-                Shape::One {
-                    presence: field.supports_presence(),
-                },
-            ),
+        let proto = field.kind();
+        if let (ProtoKind::Message(entry), true) = (&proto, field.is_map()) {
+            let parts = [entry.map_entry_key_field(), entry.map_entry_value_field()];
+            let parts = parts.map(|part| Self::new(&part));
+            return Self {
+                number: field.number(),
+                scalar: parts[1].scalar,
+                shape: Shape::Map,
+                siblings: Box::default(),
+                kind: None,
+                default: None,
+                entry: Some(Box::new(parts)),
+            };
+        }
+        let shape = if field.is_list() {
+            Shape::List {
+                packed: field.is_packed(),
+            }
+        } else {
+            Shape::One {
+                presence: field.supports_presence(),
+            }
         };
-        let siblings = field
-            .containing_oneof()
-            .map(|oneof| oneof.fields().map(|member| member.number()).collect::<Vec<_>>())
-            .unwrap_or_default();
+        let siblings = field.containing_oneof().into_iter();
+        let siblings =
+            siblings.flat_map(|oneof| oneof.fields().map(|member| member.number()).collect::<Vec<_>>());
+        // Only proto2 lets a schema say what an unset field is.
+        let own = field.parent_file().syntax() == Syntax::Proto2 && !field.is_list();
         Self {
-            number: field.number(),
-            scalar,
+            siblings: siblings.filter(|number| *number != field.number()).collect(),
+            default: own.then(|| default(&field.default_value())).flatten(),
+            ..Self::of(field.number(), &proto, shape)
+        }
+    }
+
+    pub(crate) fn extension(field: &ExtensionDescriptor) -> Self {
+        let shape = if field.cardinality() == Cardinality::Repeated {
+            Shape::List {
+                packed: field.is_packed(),
+            }
+        } else {
+            Shape::One { presence: true }
+        };
+        Self {
+            default: default(&field.default_value()),
+            ..Self::of(field.number(), &field.kind(), shape)
+        }
+    }
+
+    fn of(number: u32, proto: &ProtoKind, shape: Shape) -> Self {
+        Self {
+            number,
+            scalar: Scalar::of(proto),
             shape,
-            siblings: siblings
-                .into_iter()
-                .filter(|number| *number != field.number())
-                .collect(),
+            siblings: Box::default(),
+            kind: match proto {
+                ProtoKind::Message(message) => Some(Box::new(Kind::new(message))),
+                _ => None,
+            },
+            default: None,
+            entry: None,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Option<&Kind> {
+        self.kind.as_deref()
+    }
+
+    /// The key and the value of an entry; none where the field is no map.
+    pub(crate) fn entry(&self) -> Option<&[Field; 2]> {
+        self.entry.as_deref()
+    }
+
+    /// Whether null may be set into it: it leaves the field unset, or is the null of JSON.
+    pub(crate) fn takes_null(&self) -> bool {
+        self.scalar.is_message()
+            && !matches!(self.scalar, Scalar::JsonObject | Scalar::JsonList)
+            && matches!(self.shape, Shape::One { .. })
+    }
+
+    fn unset(&self) -> Val<'_> {
+        match &self.default {
+            Some(Val::Text(text)) => Val::Text(Text::Borrowed(text.as_str())),
+            Some(Val::Bytes(bytes)) => Val::Bytes(Blob::Borrowed(bytes.as_slice())),
+            Some(other) => other.clone(),
+            None => self.scalar.default(self.kind()),
         }
     }
 
@@ -262,14 +134,17 @@ impl Field {
     #[inline]
     pub(crate) fn read<'a>(&'a self, message: &Blob<'a>) -> Result<Val<'a>, Broken> {
         match self.shape {
-            Shape::One { .. } => Ok(self.find(message)?.unwrap_or_else(|| self.scalar.default())),
+            Shape::One { .. } => Ok(match self.find(message)? {
+                Some(value) => value,
+                None => self.unset(),
+            }),
             Shape::List { .. } => Ok(Val::Repeated(message.clone(), self)),
-            Shape::Map { .. } => Ok(Val::Entries(message.clone(), self)),
+            Shape::Map => Ok(Val::Entries(message.clone(), self)),
         }
     }
 
     /// `has()`: whether it is set; without presence: whether it differs from its default.
-    pub(crate) fn is_set(&self, message: &Blob<'_>) -> Result<bool, Broken> {
+    pub(crate) fn is_set<'a>(&'a self, message: &Blob<'a>) -> Result<bool, Broken> {
         let Shape::One { presence } = self.shape else {
             let mut reader = Reader::new(message.as_slice());
             while let Some(wire) = reader.seek(self.number, |_| {})? {
@@ -294,7 +169,7 @@ impl Field {
         })
     }
 
-    fn find<'a>(&self, message: &Blob<'a>) -> Result<Option<Val<'a>>, Broken> {
+    fn find<'a>(&'a self, message: &Blob<'a>) -> Result<Option<Val<'a>>, Broken> {
         let mut found: Option<Wire<'_>> = None;
         let mut merged: Vec<u8> = Vec::new();
         let mut reader = Reader::new(message.as_slice());
@@ -312,10 +187,7 @@ impl Field {
                 continue;
             }
             if let (Some(Wire::Bytes(first)), Wire::Bytes(next)) = (&found, &wire)
-                && matches!(
-                    self.scalar,
-                    Scalar::Message | Scalar::Timestamp | Scalar::Duration
-                )
+                && self.scalar.is_message()
             {
                 // Submessages that come in pieces merge: one behind the other is the merged message.
                 if merged.is_empty() {
@@ -329,23 +201,24 @@ impl Field {
             None => Ok(None),
             Some(_) if !merged.is_empty() => {
                 let whole = Blob::Shared(merged.into());
-                let value = self.scalar.value(Wire::Bytes(whole.as_slice()), &whole)?;
-                Ok(Some(value))
+                self.scalar
+                    .value(Wire::Bytes(whole.as_slice()), &whole, self.kind())
+                    .map(Some)
             }
-            Some(wire) => self.scalar.value(wire, message).map(Some),
+            Some(wire) => self.scalar.value(wire, message, self.kind()).map(Some),
         }
     }
 
     /// Calls `each` with every value of the list, until it says stop (false).
     pub(crate) fn each<'a>(
-        &self,
+        &'a self,
         message: &Blob<'a>,
         mut each: impl FnMut(Val<'a>) -> bool,
     ) -> Result<(), Broken> {
         let mut reader = Reader::new(message.as_slice());
         while let Some(wire) = reader.seek(self.number, |_| {})? {
             if self.scalar.fits(&wire) {
-                if !each(self.scalar.value(wire, message)?) {
+                if !each(self.scalar.value(wire, message, self.kind())?) {
                     return Ok(());
                 }
             } else if let Wire::Bytes(bytes) = wire
@@ -358,7 +231,7 @@ impl Field {
                         1 => Wire::Fixed64(packed.fixed64()?),
                         _ => Wire::Fixed32(packed.fixed32()?),
                     };
-                    if !each(self.scalar.value(wire, message)?) {
+                    if !each(self.scalar.value(wire, message, self.kind())?) {
                         return Ok(());
                     }
                 }
@@ -368,32 +241,22 @@ impl Field {
     }
 
     /// The entries of the map, each key once, the last value of a key counting.
-    pub(crate) fn entries<'a>(&self, message: &Blob<'a>) -> Result<Vec<(Val<'a>, Val<'a>)>, Broken> {
-        let Shape::Map { key } = self.shape else {
+    pub(crate) fn entries<'a>(&'a self, message: &Blob<'a>) -> Result<Vec<(Val<'a>, Val<'a>)>, Broken> {
+        let Some([key, value]) = self.entry() else {
             return Ok(Vec::new());
         };
-        let field = |number, scalar| Field {
-            number,
-            scalar,
-            shape: Shape::One { presence: false },
-            siblings: Box::default(),
-        };
-        let (key, value) = (field(1, key), field(2, self.scalar));
         let mut raw = Vec::new();
         let mut reader = Reader::new(message.as_slice());
         while let Some(wire) = reader.seek(self.number, |_| {})? {
             if let Wire::Bytes(bytes) = wire {
-                raw.push(match message {
-                    Blob::Borrowed(outer) => Blob::Borrowed(within(outer, bytes)),
-                    Blob::Shared(_) => Blob::Shared(bytes.into()),
-                });
+                raw.push(message.part(bytes));
             }
         }
         let mut places = std::collections::HashMap::with_capacity(raw.len());
         let mut entries: Vec<(Val<'a>, Val<'a>)> = Vec::with_capacity(raw.len());
         for entry in raw {
-            let name = key.find(&entry)?.unwrap_or_else(|| key.scalar.default());
-            let value = value.find(&entry)?.unwrap_or_else(|| value.scalar.default());
+            let name = key.find(&entry)?.unwrap_or_else(|| key.unset());
+            let value = value.find(&entry)?.unwrap_or_else(|| value.unset());
             let place = *places.entry(key_text(&name)).or_insert(entries.len());
             match entries.get_mut(place) {
                 Some(earlier) => earlier.1 = value,
@@ -413,4 +276,21 @@ fn key_text(key: &Val<'_>) -> String {
         Val::Text(text) => text.as_str().to_owned(),
         _ => String::new(),
     }
+}
+
+/// A default that a schema gives, where it differs from the kind's own.
+fn default(value: &Value) -> Option<Val<'static>> {
+    Some(match value {
+        Value::Bool(true) => Val::Bool(true),
+        Value::I32(number) if *number != 0 => Val::Int(i64::from(*number)),
+        Value::I64(number) if *number != 0 => Val::Int(*number),
+        Value::EnumNumber(number) if *number != 0 => Val::Int(i64::from(*number)),
+        Value::U32(number) if *number != 0 => Val::Uint(u64::from(*number)),
+        Value::U64(number) if *number != 0 => Val::Uint(*number),
+        Value::F32(number) if *number != 0.0 => Val::Double(f64::from(*number)),
+        Value::F64(number) if *number != 0.0 => Val::Double(*number),
+        Value::String(text) if !text.is_empty() => Val::text(text.clone()),
+        Value::Bytes(bytes) if !bytes.is_empty() => Val::Bytes(Blob::Shared((**bytes).into())),
+        _ => return None,
+    })
 }

@@ -18,17 +18,28 @@
 //! Everything compiled is `Send + Sync` and is run through `&self`.
 
 mod check;
+#[cfg(test)]
+mod conformance;
+mod entries;
 mod evaluate;
+mod explain;
 mod failure;
 mod faults;
 mod field;
 pub mod functions;
+mod json;
+mod kind;
+mod lineage;
+mod loops;
 mod native;
 mod operators;
 mod parts;
+mod pattern;
 mod plan;
 mod predicate;
 pub(crate) mod rule;
+mod scalar;
+mod schema;
 mod source;
 mod split;
 mod syntax;
@@ -37,7 +48,10 @@ mod translate;
 mod types;
 mod value;
 
+pub use explain::{Explanation, Origin, Reason, explain};
+pub use lineage::{How, Leaf, Made, Part, Read};
 pub use predicate::Predicate;
+pub use schema::{RecordField, RecordKind, RecordObject, RecordSchema, RecordType};
 pub use source::Source;
 pub use split::Split;
 pub use tables::{Table, Tables};
@@ -48,6 +62,7 @@ use trunkline_sdk::{Fault, Field, Problem, Shape, Value};
 use check::Checker;
 use evaluate::Run;
 use faults::Faults;
+use kind::Kind;
 use plan::{Form, Node};
 use source::Span;
 use types::Type;
@@ -70,6 +85,18 @@ pub enum This {
     Message(MessageDescriptor),
     /// A native record without a schema: its fields show when it runs.
     Record,
+    /// A native record whose source declares its structure: its fields are checked.
+    Declared(RecordSchema),
+}
+
+impl This {
+    /// The type of the message, for what is read of it without being known before.
+    fn kind(&self) -> Option<Box<Kind>> {
+        match self {
+            Self::Message(message) => Some(Box::new(Kind::new(message))),
+            Self::Record | Self::Declared(_) => None,
+        }
+    }
 }
 
 /// One thing to run over; of the kind that [`This`] said.
@@ -121,7 +148,9 @@ pub(crate) fn check_syntax(source: &Source) -> Vec<Problem> {
 #[derive(Debug)]
 pub struct Mapping {
     source: Source,
+    takes: This,
     whole: Span,
+    this: Option<Box<Kind>>,
     node: Node,
     slots: usize,
     produces: Produces,
@@ -169,12 +198,24 @@ impl Mapping {
         let (node, slots) = (typed.node, checker.slots());
         checker.finish(Self {
             source: source.clone(),
+            takes: environment.this.clone(),
             whole: expr.span,
+            this: environment.this.kind(),
             node,
             slots,
             produces,
             form,
         })
+    }
+
+    /// Its text.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What it takes.
+    pub fn takes(&self) -> &This {
+        &self.takes
     }
 
     /// What it gives.
@@ -187,7 +228,7 @@ impl Mapping {
     /// Faults: [`trunkline_sdk::Remedy::DeadLetter`], with every field that failed by its path and place, and without
     /// any value of the record.
     pub fn run(&self, input: Input<'_>, facts: &dyn Facts) -> Result<Translated, Fault> {
-        let mut run = Run::new(input, facts, self.slots);
+        let mut run = Run::new(input, self.this.as_deref(), facts, self.slots);
         let mut faults = Faults::default();
         let translated = match self.produces {
             Produces::Message(_) => {

@@ -16,7 +16,7 @@ use super::{
     plan::{Form, LoopKind, Node},
     value::Val,
 };
-use crate::canonical::words;
+use crate::canonical::{Tree, words};
 
 impl<'a> Run<'a> {
     /// The native tree of a map literal, or of whatever else a native mapping gives.
@@ -71,8 +71,7 @@ impl<'a> Run<'a> {
                     other => other,
                 };
                 let walked = self.evaluate(&inner.range).and_then(|range| {
-                    self.each(&range, inner.at, |run, item| {
-                        run.set(inner.slot, item);
+                    self.each_of(inner, &range, |run| {
                         if let Some(test) = &inner.test
                             && !run.test(test, inner.at)?
                         {
@@ -169,11 +168,16 @@ impl<'a> Run<'a> {
                 .map(|text| Value::Text(text.into()))
                 .ok_or_else(|| Failure::new("the timestamp lies outside the years 1 to 9999")),
             (Val::Duration(span), _) => Ok(Value::Text(span.to_text().into())),
-            (Val::Message(bytes), Form::Message(tree)) => self
+            (Val::Message(bytes, _), Form::Message(tree)) => self
                 .budget
                 .bytes(8 * bytes.as_slice().len())
                 .and_then(|()| Ok(tree.read(bytes.as_slice())?.into_owned())),
-            (Val::Message(_), _) => Err(Failure::new("a message of unknown type cannot be shown")),
+            (Val::Message(bytes, Some(kind)), _) => self
+                .budget
+                .bytes(8 * bytes.as_slice().len())
+                .and_then(|()| Ok(Tree::new(&kind.descriptor).read(bytes.as_slice())?.into_owned())),
+            (Val::Type(name), _) => Ok(Value::Text(name.as_str().to_owned().into())),
+            (Val::Message(_, None), _) => Err(Failure::new("a message of unknown type cannot be shown")),
             (Val::Record(tree), _) => self
                 .budget
                 .steps(weight(tree))

@@ -2,11 +2,13 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
+use prost_reflect::{DynamicMessage, ReflectMessage, Value as Dynamic};
 use trunkline_sdk::Value;
 
 use super::{
     failure::{Budget, Failure},
     functions::{Number, compare_numbers, digits_to_integer},
+    kind::Kind,
     parts::{entries, items},
     plan::Evaluated,
     syntax::BinaryOp,
@@ -49,8 +51,15 @@ pub(crate) fn equal<'a>(one: &Val<'a>, two: &Val<'a>, budget: &mut Budget) -> Re
         (Val::Bytes(one), Val::Bytes(two)) => one.as_slice() == two.as_slice(),
         (Val::Timestamp(one), Val::Timestamp(two)) => one == two,
         (Val::Duration(one), Val::Duration(two)) => one == two,
-        // Bytes that are the same are the same message; checked comparisons of messages have their own step.
-        (Val::Message(one), Val::Message(two)) => one.as_slice() == two.as_slice(),
+        (Val::Type(one), Val::Type(two)) => one.as_str() == two.as_str(),
+        (Val::Message(one, kind), Val::Message(two, other)) => match (kind, other) {
+            (Some(kind), Some(other)) if kind.descriptor == other.descriptor => {
+                budget.bytes(8 * (one.as_slice().len() + two.as_slice().len()))?;
+                same_message(kind, one.as_slice(), two.as_slice())?
+            }
+            (Some(_), Some(_)) => false,
+            _ => one.as_slice() == two.as_slice(),
+        },
         (Val::Number(one), Val::Number(two)) if one == two => true,
         (Val::Number(one), Val::Number(two)) => match (digits_to_integer(one), digits_to_integer(two)) {
             (Some((one, false)), Some((two, false))) => one == two,
@@ -93,6 +102,61 @@ pub(crate) fn equal<'a>(one: &Val<'a>, two: &Val<'a>, budget: &mut Budget) -> Re
     })
 }
 
+/// Equality of messages: field by field, whatever the order on the wire.
+fn same_message(kind: &Kind, one: &[u8], two: &[u8]) -> Result<bool, Box<Failure>> {
+    let decode = |bytes: &[u8]| {
+        DynamicMessage::decode(kind.descriptor.clone(), bytes)
+            .map_err(|_| Failure::new("a message cannot be decoded"))
+    };
+    Ok(same(&decode(one)?, &decode(two)?))
+}
+
+/// Field by field; what `Any` holds is compared as the message it is, where its type is known.
+fn same(one: &DynamicMessage, two: &DynamicMessage) -> bool {
+    if one.descriptor().full_name() == "google.protobuf.Any"
+        && let (Some(one), Some(two)) = (unpacked(one), unpacked(two))
+    {
+        return one.descriptor() == two.descriptor() && same(&one, &two);
+    }
+    let kind = one.descriptor();
+    kind.fields().all(|field| match field.supports_presence() {
+        true if !one.has_field(&field) => !two.has_field(&field),
+        true if !two.has_field(&field) => false,
+        _ => same_value(&one.get_field(&field), &two.get_field(&field)),
+    }) && kind.extensions().all(|extension| {
+        let set = (one.has_extension(&extension), two.has_extension(&extension));
+        match set {
+            (false, false) => true,
+            (true, true) => same_value(&one.get_extension(&extension), &two.get_extension(&extension)),
+            _ => false,
+        }
+    }) && one.unknown_fields().eq(two.unknown_fields())
+}
+
+fn same_value(one: &Dynamic, two: &Dynamic) -> bool {
+    match (one, two) {
+        (Dynamic::Message(one), Dynamic::Message(two)) => same(one, two),
+        (Dynamic::List(one), Dynamic::List(two)) => {
+            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same_value(one, two))
+        }
+        (Dynamic::Map(one), Dynamic::Map(two)) => {
+            one.len() == two.len()
+                && one
+                    .iter()
+                    .all(|(key, one)| two.get(key).is_some_and(|two| same_value(one, two)))
+        }
+        (one, two) => one == two,
+    }
+}
+
+fn unpacked(any: &DynamicMessage) -> Option<DynamicMessage> {
+    let text = any.get_field_by_name("type_url")?;
+    let name = text.as_str()?.rsplit('/').next()?;
+    let kind = any.descriptor().parent_pool().get_message_by_name(name)?;
+    let bytes = any.get_field_by_name("value")?;
+    DynamicMessage::decode(kind, bytes.as_bytes()?.clone()).ok()
+}
+
 fn equal_numbers(one: &Val<'_>, two: &Val<'_>) -> bool {
     match (Number::of(one), Number::of(two)) {
         (Some(one), Some(two)) => compare_numbers(one, two) == Some(Ordering::Equal),
@@ -100,14 +164,14 @@ fn equal_numbers(one: &Val<'_>, two: &Val<'_>) -> bool {
     }
 }
 
-fn is_list(value: &Val<'_>) -> bool {
+pub(crate) fn is_list(value: &Val<'_>) -> bool {
     matches!(
         value,
         Val::Record(Value::List(_)) | Val::List(_) | Val::Items(_) | Val::Repeated(..)
     )
 }
 
-fn is_map(value: &Val<'_>) -> bool {
+pub(crate) fn is_map(value: &Val<'_>) -> bool {
     matches!(
         value,
         Val::Record(Value::Object(_)) | Val::Map(_) | Val::Entries(..)
@@ -133,6 +197,25 @@ pub(crate) fn order(one: &Val<'_>, two: &Val<'_>) -> Result<Option<Ordering>, Bo
             }
         },
     }))
+}
+
+/// The items in the order of their keys; keys of unlike kinds are a fault.
+pub(crate) fn sort<'a>(keys: Vec<Val<'a>>, items: Vec<Val<'a>>, budget: &mut Budget) -> Evaluated<'a> {
+    budget.steps(keys.len().saturating_mul(8))?;
+    let mut pairs: Vec<_> = keys.into_iter().zip(items).collect();
+    let mut failed = None;
+    pairs.sort_by(|(one, _), (two, _)| match order(one, two) {
+        Ok(Some(order)) => order,
+        Ok(None) => Ordering::Equal,
+        Err(failure) => {
+            failed.get_or_insert(failure);
+            Ordering::Equal
+        }
+    });
+    match failed {
+        Some(failure) => Err(failure),
+        None => Ok(Val::list(pairs.into_iter().map(|(_, item)| item).collect())),
+    }
 }
 
 /// `+ - * / %`.

@@ -36,6 +36,16 @@ pub(super) fn member<'a>(
                 .find(|(key, _)| matches!(key, Val::Text(text) if text.as_str() == name))
                 .map(|(_, value)| value))
         }
+        Val::Message(message, Some(kind)) => match kind.field(name) {
+            Some(field) => {
+                budget.bytes(message.as_slice().len())?;
+                Ok(Some(field.read(message)?))
+            }
+            None => Err(Failure::new(format!(
+                "{} has no field `{name}`",
+                kind.descriptor.full_name()
+            ))),
+        },
         other => Err(Failure::new(format!("{} has no `{name}`", other.kind()))),
     }
 }
@@ -71,7 +81,16 @@ pub(super) fn optional_member<'a>(
 ) -> Result<Option<Val<'a>>, Box<Failure>> {
     match of {
         Val::Absent | Val::Null => Ok(None),
-        of => Ok(member(of, name, budget)?.filter(|value| !matches!(value, Val::Null))),
+        Val::Record(_) => Ok(member(of, name, budget)?.filter(|value| !matches!(value, Val::Null))),
+        Val::Message(message, Some(kind)) => {
+            if let Some(field) = kind.field(name)
+                && !field.is_set(message)?
+            {
+                return Ok(None);
+            }
+            member(of, name, budget)
+        }
+        of => member(of, name, budget),
     }
 }
 
@@ -201,7 +220,7 @@ pub(crate) fn size_of(of: &Val<'_>, budget: &mut Budget) -> Result<i64, Box<Fail
     Ok(i64::try_from(size).unwrap_or(i64::MAX))
 }
 
-pub(super) fn contains<'a>(
+pub(crate) fn contains<'a>(
     item: &Val<'a>,
     range: &Val<'a>,
     budget: &mut Budget,
@@ -213,6 +232,7 @@ pub(super) fn contains<'a>(
             Ok(matches!(item, Val::Text(name) if fields.iter().any(|(key, _)| key == name.as_str())))
         }
         Val::Items(list) => {
+            budget.steps(list.len() / 32)?;
             for other in *list {
                 if equal(item, other, budget)? {
                     return Ok(true);

@@ -3,11 +3,12 @@
 
 use std::sync::{Arc, atomic::AtomicUsize};
 
-use prost_reflect::{EnumDescriptor, MessageDescriptor};
+use prost_reflect::EnumDescriptor;
 use regex::Regex;
 
 use super::{
-    failure::Failure, field::Field, functions::Implementation, source::Span, syntax::BinaryOp, value::Val,
+    failure::Failure, field::Field, functions::Implementation, kind::Kind, source::Span, syntax::BinaryOp,
+    value::Val,
 };
 use crate::canonical::Tree;
 
@@ -45,20 +46,16 @@ pub(crate) enum Node {
     Or(Vec<Node>, Span),
     Choose(Box<[Node; 3]>, Span),
     Compare(BinaryOp, Box<[Node; 2]>, Span),
-    SameMessage {
-        kind: MessageDescriptor,
-        sides: Box<[Node; 2]>,
-        equal: bool,
-        at: Span,
-    },
     Arithmetic(BinaryOp, Box<[Node; 2]>, Span),
     In(Box<[Node; 2]>, Span),
     Call {
         run: Implementation,
         args: Vec<Node>,
+        /// The type of the message that it gives.
+        kind: Option<Box<Kind>>,
         at: Span,
     },
-    Matches(Box<Node>, Box<Regex>, Span),
+    Pattern(Box<Pattern>),
     Lookup(Box<Lookup>),
     Loop(Box<Loop>),
     Bind {
@@ -69,13 +66,24 @@ pub(crate) enum Node {
     OrValue(Box<[Node; 2]>),
     Or2(Box<[Node; 2]>),
     HasValue(Box<Node>),
+    /// Nothing, where the value is empty.
+    NonZero(Box<Node>),
+    /// `optMap`, `optFlatMap`.
+    OptMap {
+        of: Box<Node>,
+        slot: usize,
+        body: Box<Node>,
+    },
     /// `.value()` of an optional.
     Unwrap(Box<Node>, Span),
+    /// The type of a value; known where it is an optional.
+    TypeOf(Box<Node>, Option<&'static str>),
     /// The word of an enum's number.
     Word(EnumDescriptor, Box<Node>),
     Money {
         amount: Box<Node>,
         currency: Box<Node>,
+        kind: Box<Kind>,
         at: Span,
     },
     Message(Arc<Literal>),
@@ -112,7 +120,28 @@ pub(crate) enum LoopKind {
     Filter,
     /// Of those that pass the test, the body.
     Map,
+    /// A map of the same keys, with the body for each value.
+    TransformMap,
+    /// A map of the entries that the body gives.
+    TransformMapEntry,
     SortBy,
+}
+
+/// A pattern, and what is made of what it finds.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    pub(crate) of: Node,
+    pub(crate) regex: Regex,
+    pub(crate) finding: Finding,
+    pub(crate) at: Span,
+}
+
+#[derive(Debug)]
+pub(crate) enum Finding {
+    Matches,
+    Extract,
+    ExtractAll,
+    Replace { with: Node, most: Option<Node> },
 }
 
 /// A macro over a list.
@@ -121,6 +150,8 @@ pub(crate) struct Loop {
     pub(crate) kind: LoopKind,
     pub(crate) range: Node,
     pub(crate) slot: usize,
+    /// The variable of the item or value, where the first is that of the place or key.
+    pub(crate) second: Option<usize>,
     pub(crate) test: Option<Node>,
     pub(crate) body: Node,
     pub(crate) at: Span,
@@ -129,6 +160,7 @@ pub(crate) struct Loop {
 /// A message literal.
 #[derive(Debug)]
 pub(crate) struct Literal {
+    pub(crate) kind: Kind,
     /// In the order of their numbers, as the other encoders write.
     pub(crate) setters: Vec<Setter>,
 }

@@ -8,6 +8,7 @@ use super::{
     check::Checker,
     evaluate::Run,
     faults::fault,
+    kind::Kind,
     plan::Node,
     source::{Source, Span},
     syntax,
@@ -18,6 +19,7 @@ use super::{
 pub struct Predicate {
     source: Source,
     whole: Span,
+    this: Option<Box<Kind>>,
     node: Node,
     slots: usize,
 }
@@ -34,6 +36,7 @@ impl Predicate {
         checker.finish(Self {
             source: source.clone(),
             whole: expr.span,
+            this: environment.this.kind(),
             node,
             slots,
         })
@@ -44,9 +47,13 @@ impl Predicate {
     /// Faults: [`trunkline_sdk::Remedy::DeadLetter`] where it cannot be told: a field of the record is missing, kinds
     /// do not compare, the message is broken.
     pub fn test(&self, input: Input<'_>, facts: &dyn Facts) -> Result<bool, Fault> {
-        let mut run = Run::new(input, facts, self.slots);
+        let mut run = Run::new(input, self.this.as_deref(), facts, self.slots);
         run.test(&self.node, self.whole)
             .map_err(|failure| fault(failure, self.whole, &self.source))
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The text as it was written: the name of the rule that dropped or routed a message.

@@ -3,7 +3,7 @@
 //! `this` is the message, the field's value, or each element of a list or map. Where a rule cannot be told (a fault,
 //! a budget that is used up) it does not hold.
 
-use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind as Declared, MessageDescriptor};
 use trunkline_sdk::Problem;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     check::Checker,
     evaluate::Run,
     field::Field,
+    kind::Kind,
     plan::Node,
     source::Source,
     syntax,
@@ -42,7 +43,7 @@ pub(crate) struct Rule {
 
 #[derive(Debug)]
 enum Reads {
-    Message,
+    Message(Box<Kind>),
     Field(Field),
     Items(Field),
     Keys(Field),
@@ -61,7 +62,7 @@ impl Over {
 
     fn this(&self) -> Type {
         let entry = |field: &FieldDescriptor| match field.kind() {
-            Kind::Message(entry) if field.is_map() => Some(entry),
+            Declared::Message(entry) if field.is_map() => Some(entry),
             _ => None,
         };
         match self {
@@ -95,7 +96,7 @@ impl Rule {
         let (slot, node) = checker.rule("this", over.this(), &expr);
         let slots = checker.slots();
         let reads = match over {
-            Over::Message(_) => Reads::Message,
+            Over::Message(message) => Reads::Message(Box::new(Kind::new(message))),
             Over::Field(field) => Reads::Field(Field::new(field)),
             Over::Items(field) => Reads::Items(Field::new(field)),
             Over::Keys(field) => Reads::Keys(Field::new(field)),
@@ -118,7 +119,7 @@ impl Rule {
     pub(crate) fn broken(&self, message: &[u8]) -> Vec<usize> {
         let blob = Blob::Borrowed(message);
         let values = match &self.reads {
-            Reads::Message => Ok(vec![Val::Message(blob)]),
+            Reads::Message(kind) => Ok(vec![Val::Message(blob, Some(kind))]),
             Reads::Field(field) => field.read(&blob).map(|value| vec![value]),
             Reads::Items(field) => {
                 let mut items = Vec::new();
@@ -136,7 +137,7 @@ impl Rule {
                 .map(|all| all.into_iter().map(|(_, value)| value).collect()),
         };
         let Ok(values) = values else { return vec![0] };
-        let mut run = Run::new(Input::Message(&[]), &NoFacts, self.slots);
+        let mut run = Run::new(Input::Message(&[]), None, &NoFacts, self.slots);
         let mut broken = Vec::new();
         for (at, value) in values.into_iter().enumerate() {
             run.set(self.slot, value);

@@ -8,6 +8,7 @@ use super::{
     check::Checker,
     evaluate::Run,
     faults::{Faults, fault},
+    kind::Kind,
     plan::Node,
     source::{Source, Span},
     syntax,
@@ -18,6 +19,8 @@ use super::{
 pub struct Split {
     each: (Source, Span, Node),
     emit: (Source, Span, Node),
+    variable: String,
+    this: Option<Box<Kind>>,
     slot: usize,
     slots: usize,
     produces: MessageDescriptor,
@@ -55,10 +58,17 @@ impl Split {
         Ok(Self {
             each: (each.clone(), each_expr.span, range),
             emit: (emit.clone(), emit_expr.span, node),
+            variable: variable.to_owned(),
+            this: environment.this.kind(),
             slot,
             slots,
             produces,
         })
+    }
+
+    /// `each`, `emit`, and the word for one element.
+    pub(crate) fn texts(&self) -> (&Source, &Source, &str) {
+        (&self.each.0, &self.emit.0, &self.variable)
     }
 
     /// The type of the parts.
@@ -70,7 +80,7 @@ impl Split {
     ///
     /// Faults: [`trunkline_sdk::Remedy::DeadLetter`], as a mapping's, the paths beginning with the part: `[3].quantity`.
     pub fn run(&self, input: Input<'_>, facts: &dyn Facts) -> Result<Vec<Vec<u8>>, Fault> {
-        let mut run = Run::new(input, facts, self.slots);
+        let mut run = Run::new(input, self.this.as_deref(), facts, self.slots);
         let (each_source, each_span, range) = &self.each;
         let (emit_source, emit_span, node) = &self.emit;
         let each_failed = |failure| fault(failure, *each_span, each_source);

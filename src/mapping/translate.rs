@@ -3,14 +3,18 @@
 //! Promised: fields are written in the order of their numbers, defaults are left out, as protobuf's other encoders
 //! do; every field that fails is told, each with its path and place. Never quoted: a value of the record.
 
+use trunkline_sdk::Value;
+
 use super::{
     evaluate::Run,
     failure::Failure,
     faults::Faults,
-    field::{Scalar, Shape},
+    field::{Field, Shape},
     functions::{Number, digits_to_integer},
+    json,
     parts::{entries, items},
     plan::{Literal, LoopKind, Node, Setter},
+    scalar::{Scalar, Wrapped},
     value::Val,
 };
 use crate::canonical::wire;
@@ -36,7 +40,7 @@ impl<'a> Run<'a> {
                 Err(failure) => faults.push(failure),
             },
             _ => match self.evaluate(node) {
-                Ok(Val::Message(bytes)) => out.extend_from_slice(bytes.as_slice()),
+                Ok(Val::Message(bytes, _)) => out.extend_from_slice(bytes.as_slice()),
                 Ok(other) => faults.push(super::functions::unfit("message", &other)),
                 Err(failure) => faults.push(failure),
             },
@@ -50,7 +54,7 @@ impl<'a> Run<'a> {
             match setter.field.shape {
                 Shape::One { presence } => self.put_one(setter, &setter.value, presence, out, faults),
                 Shape::List { packed } => self.put_list(setter, &setter.value, packed, out, faults),
-                Shape::Map { key } => self.put_map(setter, key, out, faults),
+                Shape::Map => self.put_map(setter, out, faults),
             }
             if setter.required && out.len() == written && faults.len() == since {
                 faults.push(
@@ -77,12 +81,14 @@ impl<'a> Run<'a> {
     ) {
         let number = setter.field.number;
         match node {
-            Node::Message(literal) => {
+            Node::Message(literal) if setter.field.scalar == literal.kind.scalar => {
                 let start = wire::begin(out, number);
                 self.put_message(literal, out, faults);
                 wire::finish(out, start);
             }
-            Node::Money { amount, currency, at } => {
+            Node::Money {
+                amount, currency, at, ..
+            } if setter.field.scalar == Scalar::Message => {
                 let start = wire::begin(out, number);
                 if let Err(failure) = self.put_money(amount, currency, out) {
                     faults.push(failure.at(*at));
@@ -108,8 +114,15 @@ impl<'a> Run<'a> {
                 let put = self.evaluate(node).and_then(|value| match value {
                     // Nothing there, nothing set.
                     Val::Absent => Ok(()),
-                    Val::Null if presence && matches!(setter.field.shape, Shape::One { .. }) => Ok(()),
-                    value => self.put_value(setter.field.scalar, number, &value, presence, out),
+                    // The null of JSON is a value.
+                    Val::Null
+                        if presence
+                            && matches!(setter.field.shape, Shape::One { .. })
+                            && setter.field.scalar != Scalar::JsonValue =>
+                    {
+                        Ok(())
+                    }
+                    value => self.put_value(&setter.field, number, &value, presence, out),
                 });
                 if let Err(failure) = put {
                     faults.push(failure);
@@ -135,8 +148,7 @@ impl<'a> Run<'a> {
                     Err(failure) => return faults.push(failure.at(inner.at)),
                 };
                 let mut at = 0;
-                let walked = self.each(&range, inner.at, |run, item| {
-                    run.set(inner.slot, item);
+                let walked = self.each_of(inner, &range, |run| {
                     let since = faults.len();
                     let passes = match &inner.test {
                         Some(test) => run.test(test, inner.at),
@@ -190,7 +202,7 @@ impl<'a> Run<'a> {
                     let put = if packed {
                         put_packed(field.scalar, item, out)
                     } else {
-                        self.put_value(field.scalar, field.number, item, true, out)
+                        self.put_value(field, field.number, item, true, out)
                     };
                     if let Err(failure) = put {
                         faults.push(failure);
@@ -206,7 +218,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn put_map(&mut self, setter: &'a Setter, key: Scalar, out: &mut Vec<u8>, faults: &mut Faults) {
+    fn put_map(&mut self, setter: &'a Setter, out: &mut Vec<u8>, faults: &mut Faults) {
+        let Some([key, held]) = setter.field.entry() else {
+            return;
+        };
         let all = match self.evaluate(&setter.value) {
             Ok(Val::Absent | Val::Null) => return,
             Ok(value) => entries(&value, &mut self.budget),
@@ -216,7 +231,7 @@ impl<'a> Run<'a> {
             for (name, value) in &all {
                 let start = wire::begin(out, setter.field.number);
                 self.put_value(key, 1, name, false, out)?;
-                self.put_value(setter.field.scalar, 2, value, false, out)?;
+                self.put_value(held, 2, value, false, out)?;
                 wire::finish(out, start);
             }
             Ok(())
@@ -226,16 +241,98 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Writes the content of a message that stands for a value.
+    fn put_content(
+        &mut self,
+        scalar: Scalar,
+        value: &Val<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Box<Failure>> {
+        match (scalar, value) {
+            (Scalar::Wrapper(wrapped), value) => {
+                let content = match (wrapped.scalar(), value) {
+                    (Scalar::Text, Val::Text(text)) => text.as_str().as_bytes(),
+                    (Scalar::Bytes, Val::Bytes(bytes)) => bytes.as_slice(),
+                    (Scalar::Text | Scalar::Bytes, other) => return Err(misfit(scalar, other)),
+                    (inner, value) => {
+                        let before = out.len();
+                        wire::put_tag(out, 1, inner.wire_type());
+                        let start = out.len();
+                        put_packed(inner, value, out)?;
+                        if out[start..].iter().all(|byte| *byte == 0) {
+                            out.truncate(before);
+                        }
+                        return Ok(());
+                    }
+                };
+                if !content.is_empty() {
+                    self.budget.bytes(content.len())?;
+                    wire::put_bytes(out, 1, content);
+                }
+                Ok(())
+            }
+            (Scalar::JsonObject, value) => json::put_object(value, &mut self.budget, out, 0),
+            (Scalar::JsonList, value) => json::put_list(value, &mut self.budget, out, 0),
+            (Scalar::JsonValue, value) => json::put_value(value, &mut self.budget, out, 0),
+            (Scalar::Timestamp, Val::Timestamp(instant)) => {
+                put_parts(out, instant.seconds, instant.nanos);
+                Ok(())
+            }
+            (Scalar::Duration, Val::Duration(span)) => {
+                put_parts(out, span.seconds, span.nanos);
+                Ok(())
+            }
+            (Scalar::Any, value) => self.put_any(value, out),
+            (scalar, other) => Err(misfit(scalar, other)),
+        }
+    }
+
+    /// Writes the content of an `Any` that holds the value: in the message that stands for its kind.
+    fn put_any(&mut self, value: &Val<'_>, out: &mut Vec<u8>) -> Result<(), Box<Failure>> {
+        let (name, scalar) = match value {
+            Val::Message(bytes, Some(kind)) if kind.scalar == Scalar::Any => {
+                out.extend_from_slice(bytes.as_slice());
+                return Ok(());
+            }
+            Val::Message(_, Some(kind)) => (kind.descriptor.full_name(), Scalar::Message),
+            Val::Timestamp(_) => ("google.protobuf.Timestamp", Scalar::Timestamp),
+            Val::Duration(_) => ("google.protobuf.Duration", Scalar::Duration),
+            Val::Null => ("google.protobuf.Value", Scalar::JsonValue),
+            Val::Map(_) | Val::Entries(..) | Val::Record(Value::Object(_)) => {
+                ("google.protobuf.Struct", Scalar::JsonObject)
+            }
+            Val::List(_) | Val::Items(_) | Val::Repeated(..) | Val::Record(_) => {
+                ("google.protobuf.ListValue", Scalar::JsonList)
+            }
+            value => match wrapped(value) {
+                Some(wrapped) => (wrapped.name(), Scalar::Wrapper(wrapped)),
+                None => return Err(misfit(Scalar::Any, value)),
+            },
+        };
+        wire::put_bytes(out, 1, format!("type.googleapis.com/{name}").as_bytes());
+        let start = wire::begin(out, 2);
+        match value {
+            Val::Message(bytes, _) => {
+                self.budget.bytes(bytes.as_slice().len())?;
+                out.extend_from_slice(bytes.as_slice());
+            }
+            value => self.put_content(scalar, value, out)?,
+        }
+        wire::finish(out, start);
+        Ok(())
+    }
+
     /// Writes one value with its tag; a default only where the field has presence.
     #[inline]
     fn put_value(
         &mut self,
-        scalar: Scalar,
+        field: &Field,
         number: u32,
         value: &Val<'_>,
         presence: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Box<Failure>> {
+        let scalar = field.scalar;
         match (scalar, value) {
             (Scalar::Text, Val::Text(text)) => {
                 let text = text.as_str();
@@ -251,7 +348,13 @@ impl<'a> Run<'a> {
                     wire::put_bytes(out, number, bytes);
                 }
             }
-            (Scalar::Message, Val::Message(bytes)) => {
+            (Scalar::Message, Val::Message(bytes, kind)) => {
+                if let (Some(wanted), Some(given)) = (field.kind(), kind)
+                    && wanted.descriptor != given.descriptor
+                {
+                    let (wanted, given) = (wanted.descriptor.full_name(), given.descriptor.full_name());
+                    return Err(Failure::new(format!("message {given} is no message {wanted}")));
+                }
                 self.budget.bytes(bytes.as_slice().len())?;
                 wire::put_bytes(out, number, bytes.as_slice());
             }
@@ -264,6 +367,14 @@ impl<'a> Run<'a> {
                 other,
             ) => {
                 return Err(misfit(scalar, other));
+            }
+            (
+                Scalar::Wrapper(_) | Scalar::JsonObject | Scalar::JsonList | Scalar::JsonValue | Scalar::Any,
+                value,
+            ) => {
+                let start = wire::begin(out, number);
+                self.put_content(scalar, value, out)?;
+                wire::finish(out, start);
             }
             _ => {
                 let before = out.len();
@@ -280,8 +391,31 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What a wrapper or `Any` makes of a value that comes without its message.
+fn wrapped(value: &Val<'_>) -> Option<Wrapped> {
+    Some(match value {
+        Val::Bool(_) => Wrapped::Bool,
+        Val::Int(_) => Wrapped::Int64,
+        Val::Uint(_) => Wrapped::Uint64,
+        Val::Double(_) => Wrapped::Double,
+        Val::Text(_) => Wrapped::Text,
+        Val::Bytes(_) => Wrapped::Bytes,
+        Val::Number(_) => match Number::of(value)? {
+            Number::Int(_) => Wrapped::Int64,
+            Number::Uint(_) => Wrapped::Uint64,
+            Number::Double(_) => Wrapped::Double,
+        },
+        _ => return None,
+    })
+}
+
 fn put_seconds(out: &mut Vec<u8>, number: u32, seconds: i64, nanos: i32) {
     let start = wire::begin(out, number);
+    put_parts(out, seconds, nanos);
+    wire::finish(out, start);
+}
+
+fn put_parts(out: &mut Vec<u8>, seconds: i64, nanos: i32) {
     if seconds != 0 {
         wire::put_tag(out, 1, 0);
         wire::put_varint(out, seconds as u64);
@@ -290,7 +424,6 @@ fn put_seconds(out: &mut Vec<u8>, number: u32, seconds: i64, nanos: i32) {
         wire::put_tag(out, 2, 0);
         wire::put_varint(out, i64::from(nanos) as u64);
     }
-    wire::finish(out, start);
 }
 
 /// Writes a number, bool or enum without its tag; exactly, or it is a fault.

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 
 use trunkline_sdk::Value;
 
-use super::field::Field;
+use super::{field::Field, kind::Kind};
 use crate::canonical::time::{Instant, Span};
 
 /// A value; `'a` is the life of the input and of the plan.
@@ -25,8 +25,10 @@ pub(crate) enum Val<'a> {
     Bytes(Blob<'a>),
     Timestamp(Instant),
     Duration(Span),
-    /// An encoded message; its type is known where it is read.
-    Message(Blob<'a>),
+    /// An encoded message, with its type where it does not show before it runs.
+    Message(Blob<'a>, Option<&'a Kind>),
+    /// What `type(..)` gives: the name of a type.
+    Type(Text<'a>),
     /// A list or an object of a record.
     Record(&'a Value<'a>),
     /// A repeated field of an encoded message.
@@ -97,7 +99,8 @@ impl<'a> Val<'a> {
             Self::Bytes(_) => "bytes".to_owned(),
             Self::Timestamp(_) => "a timestamp".to_owned(),
             Self::Duration(_) => "a duration".to_owned(),
-            Self::Message(_) => "a message".to_owned(),
+            Self::Message(..) => "a message".to_owned(),
+            Self::Type(_) => "a type".to_owned(),
             Self::Record(value) => value.kind().to_owned(),
             Self::Repeated(..) | Self::List(_) | Self::Items(_) => "a list".to_owned(),
             Self::Entries(..) | Self::Map(_) => "a map".to_owned(),
@@ -129,6 +132,18 @@ impl<'a> Blob<'a> {
         match self {
             Self::Borrowed(bytes) => bytes,
             Self::Shared(bytes) => bytes,
+        }
+    }
+
+    /// A part of it, borrowed where the whole is.
+    #[inline]
+    pub(crate) fn part(&self, part: &[u8]) -> Blob<'a> {
+        match self {
+            Self::Borrowed(whole) => {
+                let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+                Self::Borrowed(whole.get(start..start.wrapping_add(part.len())).unwrap_or(&[]))
+            }
+            Self::Shared(_) => Self::Shared(part.into()),
         }
     }
 }

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 
 use tokio::sync::OnceCell;
-use trunkline_sdk::{Fault, Settings, Sink, System};
+use trunkline_sdk::{Description, Fault, Opt, Settings, Sink, System};
 
 use super::task::Work;
 use crate::{
     canonical::Tree,
-    config::{Feed, FlowPlan, Plan, Target},
+    config::{Feed, FlowPlan, Plan, Target, read_in},
     endpoint::Outbound,
     names::{FlowName, SystemName},
 };
@@ -43,11 +43,13 @@ impl Systems {
                     system,
                     settings,
                     arrives,
+                    in_doubt,
                 },
             ) => {
                 let sink = self.sink(system, &flow.name, settings).await;
                 let arrives = arrives.as_ref().map(Tree::new);
-                let outbound = |sink| Work::Follow(Some(Outbound::new(system.clone(), sink, arrives)));
+                let outbound =
+                    |sink| Work::Follow(Some(Outbound::new(system.clone(), sink, arrives, *in_doubt)));
                 (system, sink.map(outbound))
             }
             (Feed::Channel { .. }, _) => return Ok(Work::Follow(None)),
@@ -56,7 +58,9 @@ impl Systems {
     }
 
     async fn source(&self, name: &SystemName, settings: &Settings) -> Result<Work, Fault> {
-        self.get(name).await?.source(settings).await.map(Work::Read)
+        let opened = self.get(name).await?;
+        let settings = self.with_secrets(name, |described| described.source, settings)?;
+        opened.source(&settings).await.map(Work::Read)
     }
 
     async fn sink(
@@ -65,7 +69,9 @@ impl Systems {
         flow: &FlowName,
         settings: &Settings,
     ) -> Result<Box<dyn Sink>, Fault> {
-        self.get(name).await?.sink(flow.as_str(), settings).await
+        let opened = self.get(name).await?;
+        let settings = self.with_secrets(name, |described| described.sink, settings)?;
+        opened.sink(flow.as_str(), &settings).await
     }
 
     /// The system, opened.
@@ -73,8 +79,23 @@ impl Systems {
         let (Some(plan), Some(cell)) = (self.plan.systems.get(name), self.opened.get(name)) else {
             return Err(Fault::stop("it is not in the landscape"));
         };
-        let open = || plan.adapter.open(&plan.settings, &self.plan.home);
+        let open = async || {
+            let settings = self.with_secrets(name, |described| Some(described.system), &plan.settings)?;
+            plan.adapter.open(&settings, &self.plan.home).await
+        };
         cell.get_or_try_init(open).await.map(|system| &**system)
+    }
+
+    /// These settings of a system, with the secrets that stand elsewhere.
+    fn with_secrets(
+        &self,
+        name: &SystemName,
+        options: fn(&Description) -> Option<&'static [Opt]>,
+        settings: &Settings,
+    ) -> Result<Settings, Fault> {
+        let plan = self.plan.systems.get(name);
+        let declared = plan.and_then(|plan| options(plan.adapter.describe()));
+        read_in(declared.unwrap_or_default(), settings, &self.plan.home)
     }
 
     /// The fault of a system, with its name.

@@ -13,7 +13,11 @@ mod process;
 mod against;
 mod case;
 mod files;
+mod graph;
 mod program;
+mod readmes;
+mod schema;
+mod watch;
 
 use std::{fs, path::Path};
 
@@ -87,4 +91,40 @@ fn every_problem_points_at_a_character_that_is_there_and_says_something() {
 #[test]
 fn the_base_is_without_mistakes() {
     assert_eq!(Case::read("---\n").report(), "");
+}
+
+#[test]
+fn a_secret_that_stands_elsewhere_is_no_mistake_nor_is_a_default_to_try_things_out() {
+    for secret in [
+        "${SHOP_SECRET}",
+        "${SHOP_SECRET:-try-me}",
+        "v1-${SHOP_SECRET}",
+        "env:SHOP_SECRET",
+        "file:/run/secrets/shop",
+    ] {
+        let change = format!(
+            "trunkline.yaml\n\
+             -   shop: {{ webhook: {{ listen: \"127.0.0.1:8080\", verify: {{ shopify: \"${{SHOP_SECRET}}\" }} }} }}\n\
+             +   shop: {{ webhook: {{ verify: {{ shopify: \"{secret}\" }} }} }}\n---\n"
+        );
+        assert_eq!(Case::read(&change).report(), "", "{secret}");
+    }
+    for url in [
+        "postgres://erp:${ERP_PASSWORD:-x}@db/erp",
+        "postgres://erp@db/erp",
+        "file:/run/secrets/erp-url",
+        "env:ERP_URL",
+    ] {
+        let change = format!(
+            "trunkline.yaml\n-       url: ${{ERP_URL:-sqlite:./data/erp.db}}\n+       url: {url}\n---\n"
+        );
+        assert_eq!(Case::read(&change).report(), "", "{url}");
+    }
+}
+
+#[test]
+fn a_ring_with_an_exit_is_no_mistake() {
+    let change = "flows/picks.yaml\n- to:\n-   system: erp\n-   statement: INSERT INTO picks (order_id) VALUES (:order_id)\n\
+                  + to: orders\n---\n";
+    assert_eq!(Case::read(change).report(), "");
 }

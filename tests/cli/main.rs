@@ -5,10 +5,12 @@ mod support;
 
 mod demo;
 mod drain;
+mod map;
 mod pipes;
 mod quality;
 mod scene;
 mod secrets;
 mod start;
 mod stop;
+mod test;
 mod words;

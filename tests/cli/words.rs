@@ -18,10 +18,15 @@ Usage: trunkline <COMMAND>
 Commands:
   run           Run a landscape, or one process of it
   check         Tell everything that is wrong in a landscape, before it runs
+  test          Run the tests of a landscape
+  map           Run one mapping on records from stdin
   demo          Run the example shop with 200 orders, some of them broken
   dead-letters  The messages that wait for a person
   bus           The bus itself
   topology      What the landscape needs on its bus: exchanges, queues, users
+  lineage       Which data goes where: source field, canonical field, target field
+  graph         Draw the landscape: systems, channels, flows
+  schema        The words of a landscape's files as JSON Schema, for editors
   adapters      What can be connected, and with which options
   help          Print this message or the help of the given subcommand(s)
 
@@ -93,9 +98,9 @@ async fn all_that_is_wrong_in_a_landscape_is_told_at_once_and_nothing_runs() {
     // then
     assert_eq!((code, data.as_str()), (Some(1), ""));
     for told in [
-        "error: unknown option `lissten`\n  --> trunkline.yaml:5:22\n",
+        "error: unknown option `lissten`\n  --> trunkline.yaml:6:22\n",
         "did you mean `listen`?",
-        "error: unknown option `foldr`\n  --> trunkline.yaml:6:19\n",
+        "error: unknown option `foldr`\n  --> trunkline.yaml:7:19\n",
         "did you mean `folder`?",
         "\nSHOP: 3 problems\n",
     ] {
@@ -120,7 +125,7 @@ async fn a_variable_that_is_not_set_is_told_where_it_is_needed() {
     assert_eq!(
         talk,
         r#"error: the variable `SHOP_SECRET` is not set
-  --> trunkline.yaml:5:84
+  --> trunkline.yaml:6:84
    |   shop: { webhook: { listen: "${SHOP_LISTEN:-127.0.0.1:8080}", verify: { shopify: "${SHOP_SECRET}" } } }
    |                                                                                    ^^^^^^^^^^^^^^
    = hint: set it in the environment, or give it a default: `${SHOP_SECRET:-…}`

@@ -81,7 +81,15 @@ impl Copy {
 #[test]
 fn every_block_of_the_readme_says_what_proves_it() {
     for block in blocks() {
-        let known = ["part of ", "interop ", "demo", "this is it", "check with ", "run"];
+        let known = [
+            "part of ",
+            "interop ",
+            "demo",
+            "this is it",
+            "check ",
+            "graph of ",
+            "run",
+        ];
         assert!(
             known.iter().any(|known| block.mark.starts_with(known)),
             "who tests this?\n{}",
@@ -127,25 +135,51 @@ async fn the_demo_runs_and_its_numbers_add_up() {
 
 #[tokio::test]
 async fn check_says_what_the_readme_says() {
-    // given the example with the README's mistake
-    let Block { mark, text } = blocks()
-        .into_iter()
-        .find(|block| block.mark.starts_with("check with "))
-        .expect("the README shows one");
-    let words: Vec<_> = mark.split_whitespace().collect();
-    let ["check", "with", right, "spelt", wrong, "in", file] = words[..] else {
-        panic!("{mark}")
-    };
+    for (says, options) in [("check with ", &[][..]), ("check as JSON with ", &["--json"])] {
+        // given the example with the README's mistake
+        let Block { mark, text } = blocks()
+            .into_iter()
+            .find(|block| block.mark.starts_with(says))
+            .expect("the README shows one");
+        let words: Vec<_> = mark[says.len()..].split_whitespace().collect();
+        let [right, "spelt", wrong, "in", file] = words[..] else {
+            panic!("{mark}")
+        };
+        let copy = Copy::new();
+        let path = copy.shop().join(file);
+        let flow = fs::read_to_string(&path).expect("the file is there");
+        fs::write(&path, flow.replace(&format!(":{right}"), &format!(":{wrong}")))
+            .expect("the test may write there");
+        // when
+        let shop = copy.shop();
+        let mut arguments = vec!["check", shop.to_str().expect("the path is text")];
+        arguments.extend(options);
+        let (code, data, talk) = output(&arguments, &[]).await;
+        // then
+        assert_eq!(code, Some(1));
+        assert!(format!("{data}{talk}").contains(text.trim()), "{data}{talk}");
+    }
+}
+
+#[tokio::test]
+async fn the_example_is_drawn_as_the_readme_shows_it() {
+    let Block { text, .. } = block::marked("graph of examples/shop");
+    let shop = root().join("examples/shop");
+    let (_, drawn, talk) = output(&["graph", shop.to_str().expect("the path is text")], &[]).await;
+    assert_eq!(drawn, text, "{talk}");
+}
+
+#[tokio::test]
+async fn the_schemas_are_written_as_the_readme_says() {
     let copy = Copy::new();
-    let path = copy.shop().join(file);
-    let flow = fs::read_to_string(&path).expect("the file is there");
-    fs::write(&path, flow.replace(&format!(":{right}"), &format!(":{wrong}")))
-        .expect("the test may write there");
-    // when
-    let (code, _, talk) = output(&["check", copy.shop().to_str().expect("the path is text")], &[]).await;
-    // then
-    assert_eq!(code, Some(1));
-    assert!(talk.contains(text.trim()), "{talk}");
+    let Block { text, .. } = block::marked("run before anything");
+    let done = copy.shell(&text).output().await.expect("bash is there");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    for name in ["landscape", "flow"] {
+        let file = format!("{name}.schema.json");
+        let written = fs::read(copy.folder.path().join(&file)).expect("it was written");
+        assert!(written == fs::read(root().join("schemas").join(file)).expect("it is there"));
+    }
 }
 
 #[tokio::test]

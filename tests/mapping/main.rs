@@ -2,6 +2,7 @@
 //! the `cel` crate where both have an answer.
 
 mod check;
+mod declared;
 mod hostile;
 mod oracle;
 mod predicate;

@@ -7,8 +7,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod authority;
+mod cuts;
 mod outage;
 mod scene;
 mod setup;
 mod strangers;
+mod tls;
 mod window;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStderr, Command},
 };
 
@@ -125,6 +125,26 @@ pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command
         .envs(variables.iter().copied())
         .stdin(Stdio::null());
     command
+}
+
+/// The same, with this on its stdin.
+pub(crate) async fn fed(arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
+    let mut child = command(arguments, &[])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the program was built for this test");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let feed = async move {
+        // It may end before it has read all.
+        let _ = stdin.write_all(input).await;
+    };
+    let ((), output) = tokio::join!(feed, child.wait_with_output());
+    let output = output.expect("it can be waited for");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it speaks UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// Runs it to its end: exit code, stdout, stderr.

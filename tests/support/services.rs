@@ -26,6 +26,7 @@ use tokio_postgres::NoTls;
 pub(crate) struct Broker {
     amqp: String,
     management: Management,
+    tls: Option<(String, String)>,
     server: Option<Server>,
 }
 
@@ -35,16 +36,29 @@ impl Broker {
         Self {
             amqp: from_run("TRUNKLINE_TEST_AMQP"),
             management: Management::at(&from_run("TRUNKLINE_TEST_MANAGEMENT")),
+            tls: None,
             server: None,
         }
     }
 
     /// A node of this test alone, which it may stop, freeze and kill; about 5 seconds.
     pub(crate) async fn own() -> Self {
-        let (server, urls) = Server::start_new("rabbitmq").await;
+        Self::own_with(&[]).await
+    }
+
+    /// As [`own`](Self::own), with TLS too, by this folder's `ca.pem`, `server.pem` and `server.key`; there it insists
+    /// on a client's certificate, and takes the user from it.
+    pub(crate) async fn own_with_tls(certificates: &Path) -> Self {
+        Self::own_with(&["--tls", certificates.to_str().expect("the path is text")]).await
+    }
+
+    async fn own_with(arguments: &[&str]) -> Self {
+        let (server, urls) = Server::start_new("rabbitmq", arguments).await;
+        let tls = urls.get("AMQPS_URL").zip(urls.get("MANAGEMENT_TLS_URL"));
         Self {
             amqp: urls["AMQP_URL"].clone(),
             management: Management::at(&urls["MANAGEMENT_URL"]),
+            tls: tls.map(|(amqps, management)| (amqps.clone(), management.clone())),
             server: Some(server),
         }
     }
@@ -52,6 +66,22 @@ impl Broker {
     /// The URL of the default virtual host, as user guest with every right.
     pub(crate) fn amqp(&self) -> &str {
         &self.amqp
+    }
+
+    /// The URL of the default virtual host by TLS, without a user.
+    pub(crate) fn amqps(&self) -> &str {
+        &self.tls().0
+    }
+
+    /// The URL of the management API by TLS, without a user.
+    pub(crate) fn management_tls(&self) -> &str {
+        &self.tls().1
+    }
+
+    fn tls(&self) -> &(String, String) {
+        self.tls
+            .as_ref()
+            .expect("a broker with TLS is made by `own_with_tls`")
     }
 
     /// An empty virtual host, removed with all that is in it when dropped.
@@ -195,7 +225,7 @@ impl Postgres {
 
     /// A server of this test alone, which it may stop and kill; about 1 second.
     pub(crate) async fn own() -> Self {
-        let (server, urls) = Server::start_new("postgres").await;
+        let (server, urls) = Server::start_new("postgres", &[]).await;
         Self {
             url: urls["POSTGRES_URL"].clone(),
             server: Some(server),
@@ -282,7 +312,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start_new(name: &str) -> (Self, HashMap<String, String>) {
+    async fn start_new(name: &str, arguments: &[&str]) -> (Self, HashMap<String, String>) {
         let below = std::env::var_os("TRUNKLINE_TEST_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
@@ -293,7 +323,7 @@ impl Server {
             script,
             folder: below.join(unique(name)),
         };
-        let urls = server.run("start", &[]).await;
+        let urls = server.run("start", arguments).await;
         let urls = urls.lines().filter_map(|line| line.split_once('='));
         let urls = urls
             .map(|(name, url)| (name.to_owned(), url.to_owned()))

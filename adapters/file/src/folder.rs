@@ -10,7 +10,7 @@ use std::{
 
 use trunkline_sdk::Fault;
 
-use crate::options::{Format, Reading};
+use crate::{format::Format, options::Reading};
 
 /// Of more files than this the first by name are seen; the others when these are done.
 const MOST_FILES: usize = 1_000;

@@ -7,6 +7,7 @@
 //! nor files in folders below.
 
 mod folder;
+mod format;
 mod options;
 mod position;
 mod reader;
@@ -30,7 +31,7 @@ pub struct File;
 
 static DESCRIPTION: Description = Description {
     name: "file",
-    summary: "a drop folder: reads JSON lines, CSV and JSON files that others put there",
+    summary: "a drop folder: reads JSON lines, CSV, JSON, XML and fixed width files that others put there",
     system: options::SYSTEM,
     source: Some(options::SOURCE),
     sink: None,

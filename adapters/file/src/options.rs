@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use trunkline_formats::Encoding;
 use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Problem, Settings};
+
+use crate::format::{FIELD, Format, Formats, TYPE_COLUMNS};
 
 /// The largest record that fits the bus.
 const MOST: u64 = 16 << 20;
@@ -19,9 +22,9 @@ pub(crate) const SYSTEM: &[Opt] = &[Opt {
 pub(crate) const SOURCE: &[Opt] = &[
     Opt {
         name: "format",
-        kind: Kind::Choice(&["json-lines", "csv", "json"]),
+        kind: Kind::Choice(Format::WORDS),
         need: Need::Optional,
-        summary: "how the files are written; left out, their extension tells: .jsonl .ndjson, .csv, .json",
+        summary: "how the files are written; left out, their extension tells: .jsonl .ndjson, .csv, .json, .xml",
     },
     Opt {
         name: "pattern",
@@ -34,6 +37,66 @@ pub(crate) const SOURCE: &[Opt] = &[
         kind: Kind::Text,
         need: Need::Default(","),
         summary: "what separates the fields of a CSV row: one ASCII character, or `tab`",
+    },
+    Opt {
+        name: "encoding",
+        kind: Kind::Choice(Encoding::NAMES),
+        need: Need::Optional,
+        summary: "how characters are bytes; left out, UTF-8, in XML what the file itself says",
+    },
+    Opt {
+        name: "record",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "the XML element that is a record, as the names that lead to it: `Orders/Order`",
+    },
+    Opt {
+        name: "lists",
+        kind: Kind::List(&Kind::Text),
+        need: Need::Optional,
+        summary: "the XML elements that are lists even where there is only one: `[Line]`",
+    },
+    Opt {
+        name: "fields",
+        kind: Kind::List(&Kind::Group(FIELD)),
+        need: Need::Optional,
+        summary: "the fields of a record of fixed width, each with `name` and `length`",
+    },
+    Opt {
+        name: "types",
+        kind: Kind::Map(&Kind::List(&Kind::Group(FIELD))),
+        need: Need::Optional,
+        summary: "where records of fixed width are of several types: the fields of each, under its word",
+    },
+    Opt {
+        name: "type_columns",
+        kind: Kind::Group(TYPE_COLUMNS),
+        need: Need::Optional,
+        summary: "the columns whose word tells the type of a record of fixed width",
+    },
+    Opt {
+        name: "columns",
+        kind: Kind::Choice(&["characters", "bytes"]),
+        need: Need::Optional,
+        summary: "what a column of fixed width is; left out, a character",
+    },
+    Opt {
+        name: "record_length",
+        kind: Kind::Number(1, 16 << 20),
+        need: Need::Optional,
+        summary: "how many columns each record of fixed width has; left out, at least those of its fields",
+    },
+    Opt {
+        name: "line_ends",
+        kind: Kind::Flag,
+        need: Need::Optional,
+        summary: "whether each record of fixed width is a line; left out, it is",
+    },
+    Opt {
+        name: "short_lines",
+        kind: Kind::Flag,
+        need: Need::Optional,
+        summary: "whether a shorter line stands for one with blanks at its end; left out, it is refused",
     },
     Opt {
         name: "poll",
@@ -64,9 +127,8 @@ pub(crate) const SOURCE: &[Opt] = &[
 /// How files are read.
 #[derive(Debug, Clone)]
 pub(crate) struct Reading {
-    pub(crate) format: Option<Format>,
+    pub(crate) formats: Formats,
     pub(crate) pattern: Option<String>,
-    pub(crate) delimiter: u8,
     pub(crate) poll: Duration,
     /// In bytes.
     pub(crate) max_record: usize,
@@ -74,28 +136,15 @@ pub(crate) struct Reading {
     pub(crate) once: bool,
 }
 
-/// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    JsonLines,
-    Csv,
-    Json,
-}
-
 impl Reading {
     /// Reads the options; everything wrong with them at once.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<Problem>> {
         let options = Options::read(SOURCE, settings)?;
         let mut problems = Vec::new();
+        let formats = Formats::read(&options, settings, &mut problems);
         let mut wrong = |name: &str, what: String, hint: &str| {
             let place = settings.get(name).map_or(&settings.place, |value| &value.place);
             problems.push(Problem::new(place, what).hint(hint));
-        };
-        let format = match options.text("format") {
-            Some("json-lines") => Some(Format::JsonLines),
-            Some("csv") => Some(Format::Csv),
-            Some("json") => Some(Format::Json),
-            _ => None,
         };
         let pattern = options.text("pattern");
         if let Some(pattern) = pattern {
@@ -107,26 +156,11 @@ impl Reading {
                     hint,
                 );
             }
-            if format.is_none() && Format::of(pattern).is_none() {
+            if formats.format.is_none() && Format::of(pattern).is_none() {
                 let what = format!("`pattern` `{pattern}` does not tell the format of the files");
-                let hint = "say `format:`, or end the pattern with .jsonl, .ndjson, .csv or .json";
+                let hint = "say `format:`, or end the pattern with .jsonl, .ndjson, .csv, .json or .xml";
                 wrong("pattern", what, hint);
             }
-        }
-        let delimiter = match options.text("delimiter").unwrap_or_default() {
-            "tab" | "\\t" => Some(b'\t'),
-            text => match text.as_bytes() {
-                [byte] if byte.is_ascii() && !b"\"\r\n".contains(byte) => Some(*byte),
-                _ => None,
-            },
-        };
-        if delimiter.is_none() {
-            let what = "`delimiter` must be one ASCII character".to_owned();
-            wrong("delimiter", what, "usual are `,`, `;` and `tab`");
-        }
-        if settings.get("delimiter").is_some() && matches!(format, Some(Format::JsonLines | Format::Json)) {
-            let what = "`delimiter` means nothing to this `format`".to_owned();
-            wrong("delimiter", what, "leave it out, or read `csv`");
         }
         let poll = options.duration("poll").unwrap_or_default();
         if !(Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&poll) {
@@ -138,46 +172,42 @@ impl Reading {
             let what = "`max_record` must be from `1B` to `16MiB`".to_owned();
             wrong("max_record", what, "more does not fit the bus");
         }
+        if options
+            .number("record_length")
+            .is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > max_record))
+        {
+            let what = "`record_length` is more than `max_record`".to_owned();
+            wrong("record_length", what, "raise `max_record`");
+        }
         let done = options.text("done").unwrap_or_default();
         if done.contains(['/', '\\']) || done == "." || done == ".." {
             let what = "`done` must be the name of a folder within `folder`".to_owned();
             wrong("done", what, "only within one folder a file is moved in one step");
         }
-        match delimiter {
-            Some(delimiter) if problems.is_empty() => Ok(Self {
-                format,
+        match problems.is_empty() {
+            true => Ok(Self {
+                formats,
                 pattern: pattern.map(str::to_owned),
-                delimiter,
                 poll,
                 max_record: usize::try_from(max_record).expect("16 MiB fit"),
                 done: done.to_owned(),
                 once: options.flag("once"),
             }),
-            _ => Err(problems),
+            false => Err(problems),
         }
     }
 
     /// How the file of this name is to be read; `None`: it is none of ours.
     pub(crate) fn format_of(&self, name: &str) -> Option<Format> {
-        let by_extension = Format::of(name);
+        // Without the path to its records an XML file has none.
+        let is_known = |format: &Format| *format != Format::Xml || self.formats.record.is_some();
+        let by_extension = Format::of(name).filter(is_known);
+        let format = self.formats.format;
         match &self.pattern {
-            Some(pattern) if matches(pattern, name) => self.format.or(by_extension),
+            Some(pattern) if matches(pattern, name) => format.or(by_extension),
             Some(_) => None,
-            None if self.format.is_none() => by_extension,
-            None => by_extension.filter(|format| Some(*format) == self.format),
-        }
-    }
-}
-
-impl Format {
-    /// The format that a name's extension tells.
-    fn of(name: &str) -> Option<Self> {
-        let (_, extension) = name.rsplit_once('.')?;
-        match extension.to_ascii_lowercase().as_str() {
-            "jsonl" | "ndjson" => Some(Self::JsonLines),
-            "csv" => Some(Self::Csv),
-            "json" => Some(Self::Json),
-            _ => None,
+            None if format.is_none() => by_extension,
+            None => by_extension.filter(|by_extension| Some(*by_extension) == format),
         }
     }
 }
@@ -251,6 +281,10 @@ mod tests {
         let only_csv = reading(&[("format", "csv")]);
         assert_eq!(only_csv.format_of("a.csv"), Some(Format::Csv));
         assert_eq!(only_csv.format_of("a.json"), None);
+        let xml = reading(&[("record", "Orders/Order")]);
+        assert_eq!(xml.format_of("a.xml"), Some(Format::Xml));
+        assert_eq!(xml.format_of("a.csv"), Some(Format::Csv));
+        assert_eq!(by_extension.format_of("a.xml"), None);
         let pattern = reading(&[("format", "csv"), ("pattern", "orders-*")]);
         assert_eq!(pattern.format_of("orders-1.txt"), Some(Format::Csv));
         assert_eq!(pattern.format_of("stock.csv"), None);
@@ -270,7 +304,7 @@ mod tests {
         // when
         let problems = Reading::read(&settings).expect_err("all is wrong");
         // then
-        let about = ["pattern", "delimiter", "delimiter", "poll", "max_record", "done"];
+        let about = ["delimiter", "delimiter", "pattern", "poll", "max_record", "done"];
         let told: Vec<_> = problems.iter().map(|problem| &problem.what).collect();
         assert_eq!(told.len(), about.len(), "{told:#?}");
         assert!(

@@ -27,6 +27,7 @@ impl Place {
                 mark: Mark {
                     records: number(&tree, "records")?,
                     lines: number(&tree, "lines")?,
+                    column: number(&tree, "column").unwrap_or_default(),
                     offset: number(&tree, "offset")?,
                 },
             })
@@ -46,6 +47,7 @@ impl Place {
             ("size".into(), number(self.size)),
             ("records".into(), number(self.mark.records)),
             ("lines".into(), number(self.mark.lines)),
+            ("column".into(), number(self.mark.column)),
             ("offset".into(), number(self.mark.offset)),
         ]);
         Position(Bytes::from(json::write(&tree)))
@@ -86,6 +88,7 @@ mod tests {
             mark: Mark {
                 records: 17,
                 lines: 19,
+                column: 2,
                 offset: 1 << 40,
             },
         };

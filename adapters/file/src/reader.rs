@@ -8,16 +8,18 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use trunkline_formats::{
-    Framed, Malformed, Mark, Unframed,
+    Encoding, Framed, Malformed, Mark, Unframed,
     csv::{HeaderError, Rows},
+    fixed,
     lines::Lines,
-    media_type,
+    media_type, xml,
 };
 use trunkline_sdk::{Body, Fault, Record};
 
 use crate::{
     folder::{self, Stamp, Waiting},
-    options::{Format, Reading},
+    format::{Fixed, Format},
+    options::Reading,
     position::Place,
 };
 
@@ -119,49 +121,79 @@ impl Reader {
         Ok(Some(hash.to_hex()[..32].to_owned()))
     }
 
-    fn frame(&self, input: File, start: Mark, mut taker: Taker<'_>) -> io::Result<Ended> {
+    fn frame(&self, mut input: File, start: Mark, mut taker: Taker<'_>) -> io::Result<Ended> {
         let limit = self.reading.max_record;
-        let input = BufReader::with_capacity(CHUNK, input);
-        match self.file.format {
+        let formats = &self.reading.formats;
+        let is_taken = match self.file.format {
             Format::JsonLines => {
-                let mut lines = Lines::new(input, limit);
+                let mut lines = Lines::new(buffered(input), limit);
                 lines.resume_at(start)?;
-                while let Some(line) = lines.read()? {
-                    if !taker.take(line, |bytes| bytes_of(media_type::JSON, bytes)) {
-                        return Ok(Ended::Abandoned);
+                taker.take_all(|| lines.read(), |bytes| bytes_of(media_type::JSON, bytes))?
+            }
+            Format::Csv => {
+                let encoding = formats.encoding.unwrap_or_default();
+                match Rows::encoded(buffered(input), encoding, formats.delimiter, limit) {
+                    Ok(mut rows) => {
+                        rows.resume_at(start)?;
+                        taker.take_all(|| rows.read(), Body::Value)?
                     }
+                    Err(HeaderError::Io(error)) => return Err(error),
+                    // Without its header nothing of the file can be read.
+                    Err(HeaderError::NoHeader(header)) => self.take_whole(start, &mut taker, Err(header)),
                 }
             }
-            Format::Csv => match Rows::new(input, self.reading.delimiter, limit) {
-                Ok(mut rows) => {
-                    rows.resume_at(start)?;
-                    while let Some(row) = rows.read()? {
-                        if !taker.take(row, Body::Value) {
-                            return Ok(Ended::Abandoned);
-                        }
+            Format::Json => {
+                let text = read_all(buffered(input), limit)?;
+                let text = text.map(|bytes| bytes_of(media_type::JSON, bytes));
+                self.take_whole(start, &mut taker, text)
+            }
+            Format::Xml => {
+                let (Some(path), lists) = (formats.record.clone(), formats.lists.clone()) else {
+                    return Ok(Ended::NotReady);
+                };
+                match self.encoding_of(&mut input)? {
+                    Ok(encoding) => {
+                        let mut records = xml::Records::new(buffered(input), encoding, path, lists, limit);
+                        records.resume_at(start)?;
+                        taker.take_all(|| records.read(), Body::Value)?
                     }
-                }
-                Err(HeaderError::Io(error)) => return Err(error),
-                // Without its header nothing of the file can be read.
-                Err(HeaderError::NoHeader(header)) if start.records == 0 => {
-                    if !taker.take(self.whole(Err(header)), Body::Value) {
-                        return Ok(Ended::Abandoned);
-                    }
-                }
-                Err(HeaderError::NoHeader(_)) => {}
-            },
-            Format::Json if start.records == 0 => {
-                let text = self.whole(read_all(input, limit)?);
-                if !taker.take(text, |bytes| bytes_of(media_type::JSON, bytes)) {
-                    return Ok(Ended::Abandoned);
+                    Err(refused) => self.take_whole(start, &mut taker, Err(refused)),
                 }
             }
-            Format::Json => {}
-        }
-        Ok(match taker.hand_over() {
+            Format::Fixed => {
+                let Some(Fixed { layout, ends }) = formats.fixed.clone() else {
+                    return Ok(Ended::NotReady);
+                };
+                let encoding = formats.encoding.unwrap_or_default();
+                let mut records = fixed::Records::new(buffered(input), encoding, layout, ends, limit);
+                records.resume_at(start)?;
+                taker.take_all(|| records.read(), Body::Value)?
+            }
+        };
+        Ok(match is_taken && taker.hand_over() {
             true => Ended::Whole,
             false => Ended::Abandoned,
         })
+    }
+
+    /// In which encoding an XML file is.
+    fn encoding_of(&self, input: &mut File) -> io::Result<Result<Encoding, Unframed>> {
+        if let Some(encoding) = self.reading.formats.encoding {
+            return Ok(Ok(encoding));
+        }
+        let mut beginning = Vec::new();
+        input.by_ref().take(1 << 10).read_to_end(&mut beginning)?;
+        input.rewind()?;
+        Ok(xml::encoding_of(&beginning).map_err(|why| Unframed {
+            bytes: beginning,
+            is_cut: true,
+            why,
+        }))
+    }
+
+    /// Takes the one record that stands for all of the file, unless it was taken before.
+    fn take_whole(&self, start: Mark, taker: &mut Taker<'_>, content: Result<Body, Unframed>) -> bool {
+        start.records > 0 || taker.take(self.whole(content), |body| body)
     }
 
     /// The one record that stands for all of the file.
@@ -172,6 +204,7 @@ impl Reader {
             next: Mark {
                 records: 1,
                 lines: 0,
+                column: 0,
                 offset: self.file.stamp.size,
             },
             content,
@@ -191,6 +224,20 @@ struct Taker<'a> {
 }
 
 impl Taker<'_> {
+    /// Takes all that is read; false when nobody takes it.
+    fn take_all<T>(
+        &mut self,
+        mut read: impl FnMut() -> io::Result<Option<Framed<T>>>,
+        body: impl Fn(T) -> Body,
+    ) -> io::Result<bool> {
+        while let Some(framed) = read()? {
+            if !self.take(framed, &body) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Adds a record, and hands over what is enough; false when nobody takes it.
     fn take<T>(&mut self, framed: Framed<T>, body: impl FnOnce(T) -> Body) -> bool {
         let Reader { name, file, .. } = self.reader;
@@ -209,6 +256,8 @@ impl Taker<'_> {
                     _ if unframed.is_cut => media_type::BYTES,
                     Format::Csv => media_type::CSV,
                     Format::Json | Format::JsonLines => media_type::JSON,
+                    Format::Xml => media_type::XML,
+                    Format::Fixed => media_type::TEXT,
                 };
                 bytes_of(content_type, unframed.bytes)
             }
@@ -245,6 +294,10 @@ impl Taker<'_> {
         let batch = std::mem::take(&mut self.batch);
         batch.is_empty() || self.reader.records.blocking_send(batch).is_ok()
     }
+}
+
+fn buffered(input: File) -> BufReader<File> {
+    BufReader::with_capacity(CHUNK, input)
 }
 
 fn bytes_of(content_type: &str, bytes: Vec<u8>) -> Body {

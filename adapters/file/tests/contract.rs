@@ -10,20 +10,55 @@ use std::{
 use async_trait::async_trait;
 use tempfile::TempDir;
 use trunkline_file::File;
-use trunkline_formats::json;
+use trunkline_formats::{Encoding, json};
 use trunkline_sdk::{
-    Adapter, Body, Endpoint, Fault, Position, Record, Remedy, Settings, Source,
+    Adapter, Body, Endpoint, Entry, Fault, Place, Position, Record, Remedy, Settings, Source, Value,
     contract::{Desk, source::SourcePeer},
 };
 
 /// A folder into which files are dropped.
 struct Folder {
     home: TempDir,
-    options: Vec<(&'static str, &'static str)>,
-    /// How files are written: JSON lines or CSV.
-    is_csv: bool,
+    settings: Settings,
+    /// How files are written.
+    format: Format,
     files: usize,
     records: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    JsonLines,
+    Csv,
+    Xml,
+    Fixed,
+}
+
+/// Settings as their YAML would be read, here from JSON.
+fn settings(text: &str) -> Settings {
+    fn of(value: &Value<'_>) -> Settings {
+        let place = Place {
+            file: "flow.yaml".into(),
+            line: 1,
+            column: 1,
+            width: 1,
+        };
+        match value {
+            Value::Object(fields) => {
+                let entry = |(key, value): &(std::borrow::Cow<'_, str>, Value<'_>)| Entry {
+                    key: key.to_string(),
+                    place: place.clone(),
+                    value: of(value),
+                };
+                let entries = fields.iter().map(entry).collect();
+                Settings::map(place, entries)
+            }
+            Value::List(items) => Settings::list(place, items.iter().map(of).collect()),
+            Value::Text(text) => Settings::scalar(place, text.as_ref(), false),
+            other => Settings::scalar(place, json::write(other), false),
+        }
+    }
+    of(&json::read(text.as_bytes()).unwrap())
 }
 
 impl Folder {
@@ -32,22 +67,37 @@ impl Folder {
         fs::create_dir(home.path().join("in")).unwrap();
         Self {
             home,
-            options: vec![("poll", "10ms")],
-            is_csv: false,
+            settings: Settings::of([("poll", "10ms")]),
+            format: Format::JsonLines,
             files: 0,
             records: 0,
         }
     }
 
-    fn of_csv() -> Self {
+    fn of(format: Format, options: &str) -> Self {
         let mut folder = Self::new();
-        folder.is_csv = true;
+        folder.format = format;
+        folder.settings = settings(options);
         folder
+    }
+
+    fn of_csv() -> Self {
+        Self::of(Format::Csv, r#"{"poll":"10ms"}"#)
+    }
+
+    fn of_xml() -> Self {
+        Self::of(Format::Xml, r#"{"poll":"10ms","record":"all/one"}"#)
+    }
+
+    fn of_fixed() -> Self {
+        let options = r#"{"poll":"10ms","format":"fixed","pattern":"*.txt","line_ends":false,"record_length":12,
+            "encoding":"cp500","fields":[{"name":"n","length":9,"decimals":0},{"name":"note","length":3}]}"#;
+        Self::of(Format::Fixed, options)
     }
 
     fn with(options: &[(&'static str, &'static str)]) -> Self {
         let mut folder = Self::new();
-        folder.options.extend_from_slice(options);
+        folder.settings = Settings::of([("poll", "10ms")].iter().chain(options).copied());
         folder
     }
 
@@ -79,7 +129,7 @@ impl Folder {
         let system = File
             .open(&Settings::of([("folder", "in")]), self.home.path())
             .await?;
-        system.source(&Settings::of(self.options.iter().copied())).await
+        system.source(&self.settings).await
     }
 
     /// Runs the source as a batch and returns what it sent.
@@ -96,17 +146,23 @@ impl Folder {
 impl SourcePeer for Folder {
     async fn offer(&mut self, records: usize) {
         let (from, to) = (self.records, self.records + records);
-        let (name, content): (_, String) = match self.is_csv {
-            false => (
-                format!("{:04}.jsonl", self.files),
-                (from..to).map(|n| format!("{{\"n\":{n}}}\n")).collect(),
-            ),
-            true => (
-                format!("{:04}.csv", self.files),
-                std::iter::once("n,note\n".to_owned())
-                    .chain((from..to).map(|n| format!("{n},\"two\nlines\"\n")))
-                    .collect(),
-            ),
+        let numbers = from..to;
+        let (extension, content): (_, String) = match self.format {
+            Format::JsonLines => ("jsonl", numbers.map(|n| format!("{{\"n\":{n}}}\n")).collect()),
+            Format::Csv => {
+                let rows = numbers.map(|n| format!("{n},\"two\nlines\"\n"));
+                ("csv", "n,note\n".to_owned() + &rows.collect::<String>())
+            }
+            Format::Xml => {
+                let elements = numbers.map(|n| format!("<one><n>{n}</n></one>\n"));
+                ("xml", format!("<all>{}</all>", elements.collect::<String>()))
+            }
+            Format::Fixed => ("txt", numbers.map(|n| format!("{n:09}abc")).collect()),
+        };
+        let name = format!("{:04}.{extension}", self.files);
+        let content = match self.format {
+            Format::Fixed => Encoding::Cp500.encode(&content).unwrap().into_owned(),
+            _ => content.into_bytes(),
         };
         self.drop_file(&name, content);
         self.files += 1;
@@ -121,11 +177,13 @@ impl SourcePeer for Folder {
         let done = self.names("done").into_iter();
         Some(
             done.map(|name| {
-                let text = fs::read_to_string(self.path().join("done").join(name)).unwrap();
-                match self.is_csv {
-                    false => text.lines().count(),
+                let bytes = fs::read(self.path().join("done").join(name)).unwrap();
+                let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+                match self.format {
+                    Format::JsonLines | Format::Xml => lines,
                     // Two lines each, behind a header.
-                    true => text.lines().count() / 2,
+                    Format::Csv => lines / 2,
+                    Format::Fixed => bytes.len() / 12,
                 }
             })
             .sum(),
@@ -150,6 +208,16 @@ mod json_lines {
 mod csv {
     use super::Folder;
     trunkline_sdk::source_contract!(Folder::of_csv());
+}
+
+mod xml {
+    use super::Folder;
+    trunkline_sdk::source_contract!(Folder::of_xml());
+}
+
+mod fixed {
+    use super::Folder;
+    trunkline_sdk::source_contract!(Folder::of_fixed());
 }
 
 fn body(record: &Record) -> String {
@@ -265,6 +333,64 @@ async fn what_cannot_be_framed_is_sent_raw_with_its_fault_and_the_rest_goes_on()
         .collect();
     assert_eq!(told, expected);
     assert_eq!(folder.names("done").len(), 4);
+}
+
+#[tokio::test]
+async fn xml_and_fixed_width_are_read_as_their_options_say() {
+    // given
+    let options = r#"{"poll":"10ms","once":true,"record":"Orders/Order","lists":["Line"]}"#;
+    let xml = Folder::of(Format::Xml, options);
+    let text = "<?xml version=\"1.0\" encoding=\"windows-1252\"?>\n<Orders>\n<Order id=\"7\"><Line>5 €</Line></Order>\n\
+                <Order>&nbsp;</Order>\n</Orders>\n";
+    xml.drop_file("a.xml", Encoding::Windows1252.encode(text).unwrap());
+    xml.drop_file("b.xml", "<!DOCTYPE x><Orders/>");
+    xml.drop_file("c.xml", "<?xml version=\"1.0\" encoding=\"koi8-r\"?><Orders/>");
+    let options = r#"{"poll":"10ms","once":true,"format":"fixed","pattern":"*.txt","encoding":"iso-8859-1",
+        "types":{"H":[{"name":"kind","length":1},{"name":"date","length":8}],
+                 "D":[{"name":"kind","length":1},{"name":"sku","length":5,"start":3},{"name":"price","length":6,"decimals":2}]},
+        "type_columns":{"start":1,"length":1},"short_lines":true}"#;
+    let fixed = Folder::of(Format::Fixed, options);
+    fixed.drop_file("a.txt", b"H20261125\r\nD K\xe4se 001250\r\nD Milk xx\r\nX\r\n");
+    // when
+    let told = |records: Vec<Record>| -> Vec<(String, String)> {
+        let tell = |record: &Record| (body(record), record.unreadable.clone().unwrap_or_default());
+        records.iter().map(tell).collect()
+    };
+    let elements = told(xml.run_once(&Desk::default(), None).await.unwrap());
+    let lines = told(fixed.run_once(&Desk::default(), None).await.unwrap());
+    // then
+    let expected = [
+        (r#"value {"@id":"7","Line":["5 €"]}"#, ""),
+        (
+            "application/xml <Order>&nbsp;</Order>",
+            "line 4, column 8: this entity is not known; there are `lt`, `gt`, `amp`, `apos`, `quot` and numbers, \
+             in `Order`",
+        ),
+        (
+            "application/octet-stream <!D",
+            "line 1, column 1: document types are not read: what they declare could be anything",
+        ),
+        (
+            r#"application/octet-stream <?xml version=\"1.0\" encoding=\"koi8-r\"?><Orders/>"#,
+            "line 1, column 1: the declared encoding is none of those that are read",
+        ),
+    ];
+    let owned = |(body, fault): &(&str, &str)| ((*body).to_owned(), (*fault).to_owned());
+    assert_eq!(elements, expected.iter().map(owned).collect::<Vec<_>>());
+    let expected = [
+        (r#"value {"kind":"H","date":"20261125"}"#, ""),
+        (r#"value {"kind":"D","sku":"Käse","price":12.50}"#, ""),
+        (
+            "text/plain D Milk xx",
+            "line 3, column 8: `price` is no number: expected digits, with a sign before or behind them or none",
+        ),
+        (
+            "text/plain X",
+            "line 4, column 1: expected the word of a record type",
+        ),
+    ];
+    assert_eq!(lines, expected.iter().map(owned).collect::<Vec<_>>());
+    assert_eq!(xml.names("done").len(), 3);
 }
 
 #[tokio::test]
@@ -403,4 +529,145 @@ fn check_refuses_two_flows_that_read_the_same_files() {
     assert!(File.check(&system, &[source(&orders), source(&stock)]).is_empty());
     let problems = File.check(&system, &[source(&orders), source(&stock), source(&orders)]);
     assert_eq!(problems.len(), 1);
+}
+
+#[test]
+fn check_refuses_options_that_make_no_sense_for_their_format() {
+    let system = Settings::of([("folder", "in")]);
+    let field = r#"{"name":"a","length":3}"#;
+    let fixed = |more: &str| format!(r#"{{"format":"fixed","pattern":"*.txt",{more}}}"#);
+    for (options, told) in [
+        (r#"{"format":"xml"}"#.to_owned(), &["XML files need `record`"][..]),
+        (
+            r#"{"pattern":"a-*.xml"}"#.to_owned(),
+            &["XML files need `record`"],
+        ),
+        (
+            r#"{"lists":["Line"]}"#.to_owned(),
+            &["`lists` is for XML files, which need `record`"],
+        ),
+        (
+            r#"{"format":"xml","record":"a//b"}"#.to_owned(),
+            &["`record`: `` is not the name of an element"],
+        ),
+        (
+            r#"{"format":"xml","record":"n:a"}"#.to_owned(),
+            &["`record`: `n:a` has a prefix: names are local names"],
+        ),
+        (
+            r#"{"format":"csv","record":"a","lists":["b"]}"#.to_owned(),
+            &[
+                "`record` means nothing to the format `csv`",
+                "`lists` means nothing to the format `csv`",
+            ],
+        ),
+        (
+            r#"{"pattern":"*.jsonl","encoding":"iso-8859-1"}"#.to_owned(),
+            &["`encoding` means nothing to the format `json-lines`"],
+        ),
+        (
+            r#"{"format":"csv","encoding":"cp037"}"#.to_owned(),
+            &["this format is not read in EBCDIC"],
+        ),
+        (
+            format!(r#"{{"fields":[{field}]}}"#),
+            &["`fields` is for files of fixed width"],
+        ),
+        (
+            r#"{"format":"fixed"}"#.to_owned(),
+            &[
+                "files of fixed width need `pattern`, for no extension tells them",
+                "files of fixed width need `fields`",
+            ],
+        ),
+        (
+            fixed(r#""fields":[{"name":"a"}]"#),
+            &["option `length` is missing"],
+        ),
+        (fixed(r#""fields":[]"#), &["there are no fields"]),
+        (
+            fixed(
+                r#""fields":[{"name":"a","length":3},{"name":"b","start":3,"length":2},{"name":"a","length":1}]"#,
+            ),
+            &[
+                "`b` (columns 3 to 4) overlaps `a` (1 to 3)",
+                "there are two fields `a`",
+            ],
+        ),
+        (
+            fixed(
+                r#""fields":[{"name":"a","length":3,"pad":"--"},{"name":"b","length":3,"type":"text","decimals":2}]"#,
+            ),
+            &["`pad` must be one character", "a text has no `decimals`"],
+        ),
+        (
+            fixed(r#""fields":[{"name":"a","length":3,"type":"number","align":"left","pad":"0"}]"#),
+            &["this `pad` could be taken for a part of the number"],
+        ),
+        (
+            fixed(&format!(r#""fields":[{field}],"record_length":2"#)),
+            &["`record_length` is 2, but fields reach column 3"],
+        ),
+        (
+            fixed(&format!(r#""fields":[{field}],"record_length":2000000"#)),
+            &["`record_length` is more than `max_record`"],
+        ),
+        (
+            fixed(&format!(
+                r#""fields":[{field}],"line_ends":false,"short_lines":true"#
+            )),
+            &[
+                "records without line ends need `record_length`",
+                "`short_lines` means nothing without line ends",
+            ],
+        ),
+        (
+            fixed(&format!(r#""fields":[{field}],"encoding":"cp1047""#)),
+            &["records in EBCDIC have no line ends"],
+        ),
+        (
+            fixed(&format!(
+                r#""fields":[{field}],"encoding":"utf-16le","columns":"bytes""#
+            )),
+            &["in UTF-16 columns are not bytes"],
+        ),
+        (
+            fixed(&format!(r#""fields":[{field}],"types":{{"a":[{field}]}}"#)),
+            &["`fields` and `types` exclude each other"],
+        ),
+        (
+            fixed(&format!(r#""types":{{"a":[{field}]}}"#)),
+            &["`types` needs `type_columns`"],
+        ),
+        (
+            fixed(&format!(
+                r#""fields":[{field}],"type_columns":{{"start":1,"length":1}}"#
+            )),
+            &["`type_columns` needs `types`"],
+        ),
+        (
+            fixed(&format!(
+                r#""types":{{"a":[{field}]}},"type_columns":{{"start":1,"length":1}}"#
+            )),
+            &["type `a` has no field in the columns 1 to 1, which tell the type"],
+        ),
+    ] {
+        let settings = settings(&options);
+        let problems = File.check(&system, &[Endpoint::Source { settings: &settings }]);
+        let problems = match trunkline_sdk::Options::read(File.describe().source.unwrap(), &settings) {
+            Ok(_) => problems,
+            // What the table of options says itself.
+            Err(said) => said,
+        };
+        let whats: Vec<_> = problems.iter().map(|problem| problem.what.as_str()).collect();
+        assert_eq!(whats, told, "{options}");
+        assert!(problems.iter().all(|problem| problem.hint.is_some()), "{options}");
+    }
+    let right = settings(&fixed(
+        r#""types":{"a":[{"name":"t","length":1},{"name":"x","length":4}]},"type_columns":{"start":1,"length":1}"#,
+    ));
+    assert!(
+        File.check(&system, &[Endpoint::Source { settings: &right }])
+            .is_empty()
+    );
 }

@@ -29,8 +29,8 @@ pub use fault::{Fault, Remedy};
 pub use options::{Kind, Need, Opt, Options, nearest, parse_duration, parse_size};
 pub use outlet::{Intake, Outlet, Receipt};
 pub use record::{Body, Context, Delivered, Outcome, Position, Record, Reply};
-pub use settings::{Entry, Place, Problem, Settings, Stretch};
-pub use shape::{Field, Shape};
+pub use settings::{Entry, Place, Problem, Reference, Settings, Stretch};
+pub use shape::{Field, Shape, Used};
 pub use value::Value;
 
 /// A kind of system: stateless, one per process, listed in Trunkline's registry under its name.
@@ -45,6 +45,12 @@ pub trait Adapter: Send + Sync {
     /// ones, kinds); here is only what a table cannot say. Pure: no files, no network, no secrets.
     fn check(&self, _system: &Settings, _endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
         Vec::new()
+    }
+
+    /// What of each message a sink with these settings uses, as far as the settings say; `None`: all of it. For those
+    /// who ask which data goes where. Pure, as [`Adapter::check`] is.
+    fn uses(&self, _system: &Settings, _sink: &Settings) -> Option<Vec<Used>> {
+        None
     }
 
     /// Opens the system: its pool, listener or token. `home` is the landscape's folder, to which relative

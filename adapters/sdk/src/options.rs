@@ -22,8 +22,15 @@ pub struct Opt {
 pub enum Kind {
     /// A text.
     Text,
-    /// A text that is shown nowhere, and ought to come from a variable or a file.
+    /// A text that is shown nowhere, and stands in no file: it comes from a variable, or is a [`Reference`].
+    ///
+    /// [`Reference`]: crate::Reference
     Secret,
+    /// A URL, in which a password may be: shown nowhere, but written down where there is none in it. It may be a
+    /// [`Reference`] too, and is not known then to `check`.
+    ///
+    /// [`Reference`]: crate::Reference
+    Url,
     /// `true` or `false`.
     Flag,
     /// A whole number between these, both included.

@@ -65,6 +65,7 @@ enum Shape {
     Scalar {
         text: String,
         from_variable: bool,
+        is_quoted: bool,
         stretches: Vec<Stretch>,
     },
     List(Vec<Settings>),
@@ -80,6 +81,19 @@ pub struct Stretch {
     pub line: u32,
     /// Its first character there.
     pub column: u32,
+}
+
+/// Where a [`Kind::Secret`] or [`Kind::Url`] is read from when its system is opened. What `open`, `source` and `sink`
+/// get has been read; `check` sees the reference.
+///
+/// [`Kind::Secret`]: crate::Kind::Secret
+/// [`Kind::Url`]: crate::Kind::Url
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference<'a> {
+    /// `env:NAME`: the variable of this name.
+    Variable(&'a str),
+    /// `file:path`: the file at this path, relative to the landscape's folder.
+    File(&'a str),
 }
 
 /// A key with its value.
@@ -101,6 +115,7 @@ impl Settings {
             shape: Shape::Scalar {
                 text: text.into(),
                 from_variable,
+                is_quoted: false,
                 stretches: Vec::new(),
             },
         }
@@ -114,6 +129,20 @@ impl Settings {
             *stretches = told;
         }
         self
+    }
+
+    /// The same scalar, written between quotes or as a block: surely a text, whatever it looks like.
+    #[must_use]
+    pub fn quoted(mut self) -> Self {
+        if let Shape::Scalar { is_quoted, .. } = &mut self.shape {
+            *is_quoted = true;
+        }
+        self
+    }
+
+    /// Whether it was written as a text.
+    pub fn is_quoted(&self) -> bool {
+        matches!(&self.shape, Shape::Scalar { is_quoted: true, .. })
     }
 
     /// Where a part (in bytes) of a scalar's text stands; of one that goes over several lines, its first.
@@ -194,6 +223,16 @@ impl Settings {
                 ..
             }
         )
+    }
+
+    /// Where the value is read from, if it stands elsewhere. What a variable supplied is the value itself.
+    pub fn reference(&self) -> Option<Reference<'_>> {
+        let text = self.text().filter(|_| !self.is_from_variable())?;
+        match text.split_once(':')? {
+            ("env", name) => Some(Reference::Variable(name)),
+            ("file", path) => Some(Reference::File(path)),
+            _ => None,
+        }
     }
 
     /// The items of a list.

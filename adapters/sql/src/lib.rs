@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use tokio_postgres::config::SslMode;
 use trunkline_sdk::{
     Adapter, Description, Effect, Endpoint, Fault, Options, Place, Problem, Settings, Shape, Sink, Source,
-    System, nearest,
+    System, Used, nearest,
 };
 
 use crate::{
@@ -51,16 +51,7 @@ impl Adapter for Sql {
 
     fn check(&self, system: &Settings, endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let dialect = match system.get("url") {
-            Some(url) => match Location::read(text(url), system.get("password").map(text)) {
-                Ok(location) => location.dialect(),
-                Err(flaw) => {
-                    problems.push(Problem::new(&url.place, flaw.what).hint(flaw.hint));
-                    Dialect::Postgres
-                }
-            },
-            None => Dialect::Postgres,
-        };
+        let dialect = dialect(system, &mut problems);
         for endpoint in endpoints {
             if let Endpoint::Sink { settings, shape } = endpoint
                 && let Some(statement) = settings.get("statement")
@@ -69,6 +60,22 @@ impl Adapter for Sql {
             }
         }
         problems
+    }
+
+    fn uses(&self, system: &Settings, sink: &Settings) -> Option<Vec<Used>> {
+        let settings = sink.get("statement")?;
+        let dialect = dialect(system, &mut Vec::new());
+        let statement = Statement::read(text(settings), dialect).ok()?;
+        let used = statement
+            .parameters
+            .iter()
+            .enumerate()
+            .map(|(at, parameter)| Used {
+                path: parameter.path.clone(),
+                name: statement.column(at),
+                place: settings.within(parameter.offset..parameter.offset + parameter.path.len() + 1),
+            });
+        Some(used.collect())
     }
 
     async fn open(&self, system: &Settings, home: &Path) -> Result<Box<dyn System>, Fault> {
@@ -100,6 +107,22 @@ impl Adapter for Sql {
                 })
             }
         })
+    }
+}
+
+/// In whose grammar the statements of a system are.
+fn dialect(system: &Settings, problems: &mut Vec<Problem>) -> Dialect {
+    match system.get("url") {
+        // Which database it is will be known when it is opened.
+        Some(url) if url.reference().is_some() => Dialect::Postgres,
+        Some(url) => match Location::read(text(url), system.get("password").map(text)) {
+            Ok(location) => location.dialect(),
+            Err(flaw) => {
+                problems.push(Problem::new(&url.place, flaw.what).hint(flaw.hint));
+                Dialect::Postgres
+            }
+        },
+        None => Dialect::Postgres,
     }
 }
 

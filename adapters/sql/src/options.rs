@@ -13,7 +13,7 @@ use crate::statement::Dialect;
 pub(crate) const SYSTEM: &[Opt] = &[
     Opt {
         name: "url",
-        kind: Kind::Secret,
+        kind: Kind::Url,
         need: Need::Required,
         summary: "the database: `sqlite:./stock.db` (relative to the landscape's folder) or \
                   `postgres://user:password@host:port/database`",

@@ -3,6 +3,7 @@
 //! Promises: one statement only; a value never becomes part of the text.
 //! Not promised: that the statement is right, which only the database knows.
 
+mod columns;
 mod reader;
 
 use trunkline_sdk::Value;
@@ -49,6 +50,16 @@ impl Statement {
         let mut reader = reader::Reader::new(text, dialect);
         reader.run();
         reader.finish()
+    }
+}
+
+impl Statement {
+    /// What a parameter, by its place in `parameters`, is to the database: `stock.sku`, or as it is written.
+    pub(crate) fn column(&self, at: usize) -> String {
+        let found = columns::columns(&self.text)
+            .into_iter()
+            .find(|(number, _)| *number == at + 1);
+        found.map_or_else(|| format!(":{}", self.parameters[at].path), |(_, column)| column)
     }
 }
 

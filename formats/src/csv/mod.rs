@@ -1,15 +1,17 @@
-//! CSV (RFC 4180): rows under a header, each an object of texts.
+//! CSV (RFC 4180): rows under a header, each an object of texts, read and written.
 //!
 //! Promises: a row that is not as the header says, is not UTF-8, or is too large is one bad record with its line,
 //! and reading goes on behind it; so does a quote that nothing closes: its line alone is bad. Memory is bounded by
 //! the largest record allowed. Reading can resume at any row. `\r\n` and `\n` end a row, blank lines are none, a
-//! byte order mark is skipped. A quote inside an unquoted field stands for itself.
-//! Not promised: kinds of values (all are texts), other encodings than UTF-8, files without a header.
+//! byte order mark in front is skipped; one in front of a later row tells that files were joined, and is refused.
+//! A quote inside an unquoted field stands for itself.
+//! Not promised: kinds of values (all are texts), files without a header.
 //!
 //! Ours because the crate `csv` reads on to the end of the file behind a quote that nothing closes, without a
 //! limit, and keeps no raw row to show; it is the judge in the tests.
 
 mod row;
+mod write;
 
 use std::{
     borrow::Cow,
@@ -20,10 +22,11 @@ use std::{
 use trunkline_sdk::Value;
 
 use self::row::{Row, is_open};
+pub use self::write::{Dialect, Writer};
 use crate::{
-    Framed, Malformed, Mark, Unframed,
+    Encoding, Framed, Malformed, Mark, Unframed,
     lines::{Line, Lines},
-    malformed::readable_size,
+    malformed::{BOM, readable_size},
 };
 
 /// Cuts what it reads into rows of at most `limit` bytes.
@@ -38,21 +41,26 @@ pub struct Rows<R> {
 }
 
 impl<R: BufRead> Rows<R> {
-    /// Reads the header. The delimiter is an ASCII character; usual are `,`, `;` and tab.
+    /// Reads the header of UTF-8. The delimiter is an ASCII character; usual are `,`, `;` and tab.
     ///
     /// Errors: those of the input; [`HeaderError::NoHeader`] where the first row cannot name the columns.
     pub fn new(input: R, delimiter: u8, limit: usize) -> Result<Self, HeaderError> {
+        Self::encoded(input, Encoding::Utf8, delimiter, limit)
+    }
+
+    /// The same of any encoding; the limit is for the rows as UTF-8.
+    pub fn encoded(input: R, encoding: Encoding, delimiter: u8, limit: usize) -> Result<Self, HeaderError> {
         let mut rows = Self {
-            lines: Lines::new(input, limit),
+            lines: Lines::encoded(input, encoding, limit),
             delimiter,
             names: Vec::new(),
             ahead: VecDeque::new(),
             records: 0,
         };
         if let Some(header) = rows.read_row()? {
-            rows.names = match names(&header, delimiter) {
+            rows.names = match names(&header, delimiter, encoding) {
                 Ok(names) => names,
-                Err(why) => return Err(HeaderError::NoHeader(header.unframed(why))),
+                Err(why) => return Err(HeaderError::NoHeader(header.unframed(why, encoding))),
             };
         }
         Ok(rows)
@@ -77,6 +85,7 @@ impl<R: BufRead> Rows<R> {
             next: Mark {
                 records: self.records,
                 lines: row.last_line,
+                column: 0,
                 offset: row.next,
             },
             content: self.object(row),
@@ -86,16 +95,18 @@ impl<R: BufRead> Rows<R> {
     fn object(&self, row: Row) -> Result<Value<'static>, Unframed> {
         let fields = match &row.fault {
             Some(fault) => Err(fault.clone()),
-            None => row.fields(self.delimiter).and_then(|fields| match fields.len() {
-                found if found == self.names.len() => Ok(fields),
-                found => Err(row.malformed(
-                    0,
-                    format!(
-                        "expected {} fields as in the header, found {found}",
-                        self.names.len()
-                    ),
-                )),
-            }),
+            None => row
+                .fields(self.delimiter, self.lines.encoding())
+                .and_then(|fields| match fields.len() {
+                    found if found == self.names.len() => Ok(fields),
+                    found => Err(row.malformed(
+                        0,
+                        format!(
+                            "expected {} fields as in the header, found {found}",
+                            self.names.len()
+                        ),
+                    )),
+                }),
         };
         match fields {
             Ok(fields) => Ok(Value::Object(
@@ -105,7 +116,7 @@ impl<R: BufRead> Rows<R> {
                     .map(|(name, text)| (Cow::Owned(name.clone()), Value::Text(Cow::Owned(text))))
                     .collect(),
             )),
-            Err(why) => Err(row.unframed(why)),
+            Err(why) => Err(row.unframed(why, self.lines.encoding())),
         }
     }
 
@@ -114,7 +125,15 @@ impl<R: BufRead> Rows<R> {
         let mut row = loop {
             match self.next_line()? {
                 None => return Ok(None),
-                Some(line) if line.is_cut => return Ok(Some(Row::too_long(line, self.lines.limit()))),
+                Some(line) if line.is_cut => {
+                    return Ok(Some(Row::too_long(line, self.lines.limit())));
+                }
+                Some(line) if line.bytes.starts_with(BOM) => {
+                    let mut row = Row::of(line);
+                    let what = "a byte order mark in the middle of the file: were two files joined?";
+                    row.fault = Some(row.malformed(0, what));
+                    return Ok(Some(row));
+                }
                 Some(line) if !line.bytes.is_empty() => break Row::of(line),
                 Some(_) => {}
             }
@@ -192,11 +211,11 @@ impl From<io::Error> for HeaderError {
     }
 }
 
-fn names(header: &Row, delimiter: u8) -> Result<Vec<String>, Malformed> {
+fn names(header: &Row, delimiter: u8, encoding: Encoding) -> Result<Vec<String>, Malformed> {
     if let Some(fault) = &header.fault {
         return Err(fault.clone());
     }
-    let names = header.fields(delimiter)?;
+    let names = header.fields(delimiter, encoding)?;
     let mut seen = HashSet::new();
     for (index, name) in names.iter().enumerate() {
         let column = index + 1;

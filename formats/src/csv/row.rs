@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    Malformed, Unframed,
+    Encoding, Malformed, Unframed,
     lines::{Line, too_long},
 };
 
@@ -34,7 +34,8 @@ impl Row {
 
     pub(super) fn too_long(line: Line, limit: usize) -> Self {
         let (number, next) = (line.number, line.next);
-        let bad = too_long(line, limit);
+        // Restored when the row is told.
+        let bad = too_long(line, limit, Encoding::Utf8);
         Self {
             line: number,
             last_line: number,
@@ -61,18 +62,18 @@ impl Row {
         malformed
     }
 
-    pub(super) fn unframed(self, why: Malformed) -> Unframed {
+    pub(super) fn unframed(self, why: Malformed, encoding: Encoding) -> Unframed {
         Unframed {
-            bytes: self.bytes,
+            bytes: encoding.restore(self.bytes),
             is_cut: self.is_cut,
             why,
         }
     }
 
     /// Its fields, unquoted.
-    pub(super) fn fields(&self, delimiter: u8) -> Result<Vec<String>, Malformed> {
+    pub(super) fn fields(&self, delimiter: u8, encoding: Encoding) -> Result<Vec<String>, Malformed> {
         let text = std::str::from_utf8(&self.bytes)
-            .map_err(|error| self.malformed(error.valid_up_to(), "expected UTF-8"))?;
+            .map_err(|error| self.malformed(error.valid_up_to(), encoding.expected()))?;
         let mut fields = Vec::new();
         let mut at = 0;
         loop {

@@ -1,17 +1,29 @@
 //! Where the broker is: the URL of a landscape's `bus:`, taken apart.
 //!
 //! `amqp://user:password@host-1:5672,host-2:5672/vhost?heartbeat=10s`; `amqps` for TLS. Several hosts are the
-//! nodes of one cluster, tried in turn. Promises: no error and no `Debug` of this module shows the password.
+//! nodes of one cluster, tried in turn. The options behind the `?` have the names that RabbitMQ's own clients know:
+//! `heartbeat`; `cacertfile`, `certfile` and `keyfile`, paths from the landscape's folder; `auth_mechanism=external`
+//! where the certificate takes the place of a password. Promises: no error and no `Debug` of this module shows the
+//! password.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
 use trunkline_sdk::{Fault, nearest, parse_duration};
+
+use super::tls::Tls;
 
 /// A broker, or the nodes of a cluster, and whom we are there.
 #[derive(Clone)]
 pub(super) struct Address {
-    scheme: AMQPScheme,
+    /// `None`: without TLS.
+    tls: Option<Tls>,
+    /// The broker knows us by our certificate, not by the password.
+    external: bool,
     user: String,
     password: String,
     hosts: Vec<(String, u16)>,
@@ -21,7 +33,9 @@ pub(super) struct Address {
 
 /// A broker that says nothing for twice as long is taken for gone.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-const OPTIONS: [&str; 1] = ["heartbeat"];
+const OPTIONS: [&str; 5] = ["heartbeat", "cacertfile", "certfile", "keyfile", "auth_mechanism"];
+/// Those that name files.
+const FILES: [&str; 3] = ["cacertfile", "certfile", "keyfile"];
 const SHAPE: &str = "write it as `amqp://user:password@host:5672/vhost`, or `amqps://…` for TLS";
 
 impl Address {
@@ -31,9 +45,9 @@ impl Address {
         let (scheme, rest) = url
             .split_once("://")
             .ok_or_else(|| wrong("has no `amqp://` or `amqps://` before it".to_owned()))?;
-        let scheme = match scheme {
-            "amqp" => AMQPScheme::AMQP,
-            "amqps" => AMQPScheme::AMQPS,
+        let is_tls = match scheme {
+            "amqp" => false,
+            "amqps" => true,
             other => return Err(wrong(format!("begins with `{other}://`"))),
         };
         if rest.rfind('@') > rest.find(['/', '?']) && rest.contains(['/', '?']) {
@@ -55,36 +69,25 @@ impl Address {
             }
             Some(path) => decode(path).ok_or_else(|| wrong("has a vhost that is no text".to_owned()))?,
         };
-        let default_port = scheme.default_port();
+        let default_port = if is_tls { 5671 } else { 5672 };
         let hosts = hosts
             .split(',')
             .map(|text| host(text, default_port))
             .collect::<Result<Vec<_>, _>>()
             .map_err(&wrong)?;
-        let mut heartbeat = HEARTBEAT;
-        for option in query.split('&').filter(|option| !option.is_empty()) {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            if name != "heartbeat" {
-                let hint = match nearest(name, OPTIONS) {
-                    Some(near) => format!("did you mean `{near}`? options: `heartbeat`"),
-                    None => "options: `heartbeat`".to_owned(),
-                };
-                return Err(Fault::stop(format!("the bus's URL has the unknown option `{name}`")).hint(hint));
-            }
-            heartbeat = parse_duration(value)
-                .filter(|time| (1..=3600).contains(&time.as_secs()))
-                .ok_or_else(|| {
-                    Fault::stop("`heartbeat` of the bus's URL is no time between 1s and 1h")
-                        .hint("write it with its unit: `heartbeat=10s`")
-                })?;
+        let options = Options::parse(query)?;
+        if options.external && authority.rsplit_once('@').is_none() {
+            let what = "has `auth_mechanism=external` and no user".to_owned();
+            return Err(wrong(what).hint("write the user that the certificate names: `amqps://stock@host/…`"));
         }
         Ok(Self {
-            scheme,
+            tls: options.tls(is_tls)?,
+            external: options.external,
             user: decode(user).ok_or_else(|| wrong("has a user that is no text".to_owned()))?,
             password: decode(password).ok_or_else(|| wrong("has a password that is no text".to_owned()))?,
             hosts,
             vhost,
-            heartbeat,
+            heartbeat: options.heartbeat,
         })
     }
 
@@ -93,7 +96,8 @@ impl Address {
     pub(super) fn node(&self, attempt: usize, frame_max: u32) -> (AMQPUri, String) {
         let (host, port) = &self.hosts[attempt % self.hosts.len()];
         let uri = AMQPUri {
-            scheme: self.scheme.clone(),
+            // TLS is the link's: it needs more than a URL can say.
+            scheme: AMQPScheme::AMQP,
             authority: AMQPAuthority {
                 userinfo: AMQPUserInfo {
                     username: self.user.clone(),
@@ -105,6 +109,7 @@ impl Address {
             vhost: self.vhost.clone(),
             query: AMQPQueryString {
                 heartbeat: u16::try_from(self.heartbeat.as_secs()).ok(),
+                auth_mechanism: self.external.then_some(SASLMechanism::External),
                 frame_max: Some(frame_max),
                 ..AMQPQueryString::default()
             },
@@ -132,9 +137,9 @@ impl Address {
         self.hosts.first().map_or("localhost", |(host, _)| host)
     }
 
-    /// Whether it is reached by TLS.
-    pub(super) fn is_tls(&self) -> bool {
-        self.scheme == AMQPScheme::AMQPS
+    /// How it is reached by TLS; `None`: without.
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// The virtual host.
@@ -146,10 +151,7 @@ impl Address {
 /// As people write it, without the password.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.scheme {
-            AMQPScheme::AMQP => "amqp",
-            AMQPScheme::AMQPS => "amqps",
-        };
+        let scheme = if self.tls.is_some() { "amqps" } else { "amqp" };
         let hosts: Vec<_> = self
             .hosts
             .iter()
@@ -171,6 +173,127 @@ impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{:?}/{}", self.user, self.hosts, self.vhost)
     }
+}
+
+/// What stands behind the `?`.
+struct Options {
+    heartbeat: Duration,
+    external: bool,
+    /// In the order of [`FILES`].
+    files: [Option<PathBuf>; 3],
+}
+
+impl Options {
+    fn parse(query: &str) -> Result<Self, Fault> {
+        let mut options = Self {
+            heartbeat: HEARTBEAT,
+            external: false,
+            files: [const { None }; 3],
+        };
+        for (name, value) in pairs(query) {
+            let wrong = |what: &str| Fault::stop(format!("`{name}` of the bus's URL {what}"));
+            if let Some(file) = FILES.iter().position(|file| *file == name) {
+                let path = decode(value)
+                    .filter(|path| !path.is_empty())
+                    .ok_or_else(|| wrong("names no file"))?;
+                options.files[file] = Some(path.into());
+                continue;
+            }
+            match (name, value) {
+                ("heartbeat", value) => {
+                    options.heartbeat = parse_duration(value)
+                        .filter(|time| (1..=3600).contains(&time.as_secs()))
+                        .ok_or_else(|| {
+                            wrong("is no time between 1s and 1h")
+                                .hint("write it with its unit: `heartbeat=10s`")
+                        })?;
+                }
+                ("auth_mechanism", "plain") => options.external = false,
+                ("auth_mechanism", "external") => options.external = true,
+                ("auth_mechanism", _) => {
+                    return Err(wrong("is neither `plain` nor `external`")
+                        .hint("`external`: the broker takes the user from our certificate"));
+                }
+                _ => {
+                    let near = nearest(name, OPTIONS).map(|near| format!("did you mean `{near}`? "));
+                    return Err(
+                        Fault::stop(format!("the bus's URL has the unknown option `{name}`")).hint(format!(
+                            "{}options: `{}`",
+                            near.unwrap_or_default(),
+                            OPTIONS.join("`, `")
+                        )),
+                    );
+                }
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether the options of TLS make sense together.
+    fn tls(&self, is_tls: bool) -> Result<Option<Tls>, Fault> {
+        let [authorities, certificate, key] = self.files.clone();
+        if !is_tls {
+            return match FILES.iter().zip(&self.files).find(|(_, file)| file.is_some()) {
+                Some((name, _)) => Err(needs_tls(name)),
+                None if self.external => Err(needs_tls("auth_mechanism=external")),
+                None => Ok(None),
+            };
+        }
+        let identity = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) if self.external => {
+                return Err(Fault::stop(
+                    "`auth_mechanism=external` of the bus's URL needs a certificate of ours",
+                )
+                .hint("name it: `certfile=client.pem&keyfile=client.key`"));
+            }
+            (None, None) => None,
+            (certificate, _) => {
+                let (there, missing) = match certificate {
+                    Some(_) => ("certfile", "keyfile"),
+                    None => ("keyfile", "certfile"),
+                };
+                return Err(
+                    Fault::stop(format!("the bus's URL has `{there}`, but no `{missing}`")).hint(
+                        "a certificate and its key go together: `certfile=client.pem&keyfile=client.key`",
+                    ),
+                );
+            }
+        };
+        Ok(Some(Tls {
+            authorities,
+            identity,
+        }))
+    }
+}
+
+fn needs_tls(option: &str) -> Fault {
+    Fault::stop(format!("`{option}` of the bus's URL is of use with TLS only"))
+        .hint("begin the URL with `amqps://`; RabbitMQ has TLS on port 5671")
+}
+
+/// The options behind the `?`, as they are written.
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query
+        .split('&')
+        .filter(|option| !option.is_empty())
+        .map(|option| option.split_once('=').unwrap_or((option, "")))
+}
+
+/// The URL with the paths in it made to begin at `home`; as it is, if it names no files.
+pub(super) fn at_home(url: &str, home: &Path) -> String {
+    let Some((rest, query)) = url.split_once('?') else {
+        return url.to_owned();
+    };
+    let options: Vec<_> = pairs(query)
+        .map(|(name, value)| match decode(value) {
+            Some(path) if FILES.contains(&name) => {
+                format!("{name}={}", encode(&home.join(path).to_string_lossy()))
+            }
+            _ => format!("{name}={value}"),
+        })
+        .collect();
+    format!("{rest}?{}", options.join("&"))
 }
 
 pub(super) fn host(text: &str, default_port: u16) -> Result<(String, u16), String> {
@@ -247,6 +370,26 @@ mod tests {
     }
 
     #[test]
+    fn the_files_of_a_url_are_found_from_the_landscapes_folder() {
+        // given
+        let url = "amqps://stock@h/v?cacertfile=tls/our%20ca.pem&heartbeat=20s&certfile=/etc/c.pem&keyfile=c.key\
+                   &auth_mechanism=external";
+        // when
+        let address = Address::parse(&at_home(url, Path::new("/home/shop"))).unwrap();
+        // then
+        let tls = Tls {
+            authorities: Some("/home/shop/tls/our ca.pem".into()),
+            identity: Some(("/etc/c.pem".into(), "/home/shop/c.key".into())),
+        };
+        assert_eq!(address.tls(), Some(&tls));
+        let query = address.node(0, 4096).0.query;
+        assert_eq!(query.auth_mechanism, Some(SASLMechanism::External));
+        assert_eq!(query.heartbeat, Some(20));
+        let plain = "amqp://guest:guest@h/v";
+        assert_eq!(at_home(plain, Path::new("/home/shop")), plain);
+    }
+
+    #[test]
     fn a_wrong_url_is_refused_by_its_part_without_its_password() {
         for (url, why) in [
             ("rabbit", "no `amqp://`"),
@@ -260,6 +403,23 @@ mod tests {
             ("amqp://u:s3cret%zz@h/", "password that is no text"),
             ("amqp://u:s3cret@h/?hartbeat=1s", "unknown option `hartbeat`"),
             ("amqp://u:s3cret@h/?heartbeat=soon", "`heartbeat`"),
+            ("amqp://u:s3cret@h/?cacertfile=ca.pem", "with TLS only"),
+            ("amqp://u:s3cret@h/?auth_mechanism=external", "with TLS only"),
+            ("amqps://u:s3cret@h/?cacertfile=", "names no file"),
+            ("amqps://u:s3cret@h/?certfile=c.pem", "no `keyfile`"),
+            ("amqps://u:s3cret@h/?keyfile=c.key", "no `certfile`"),
+            (
+                "amqps://u:s3cret@h/?auth_mechanism=external",
+                "needs a certificate",
+            ),
+            (
+                "amqps://u:s3cret@h/?auth_mechanism=scram",
+                "neither `plain` nor `external`",
+            ),
+            (
+                "amqps://h/?auth_mechanism=external&certfile=c&keyfile=k",
+                "no user",
+            ),
         ] {
             let fault = Address::parse(url).unwrap_err();
             assert!(fault.what.contains(why), "{url}: {fault}");

@@ -51,10 +51,20 @@ pub(super) fn connecting(error: lapin::Error, address: &Address, node: &str) -> 
             "grant it with `rabbitmqctl set_permissions -p {vhost} {user} …`"
         )),
         Some((code, text)) => Fault::reopen(format!("the broker {node} ended the connection: {code} {text}")),
-        None => Fault::reopen(format!("the broker {node} cannot be reached: {}", shown(&error)))
-            .hint("see that it runs, and that host and port in the bus's URL are right"),
+        None => distrust(&error, address, node).unwrap_or_else(|| {
+            Fault::reopen(format!("the broker {node} cannot be reached: {}", shown(&error)))
+                .hint("see that it runs, and that host and port in the bus's URL are right")
+        }),
     }
     .because(error)
+}
+
+/// Whether it is about certificates.
+fn distrust(error: &lapin::Error, address: &Address, node: &str) -> Option<Fault> {
+    match error.kind() {
+        ErrorKind::IOError(error) => address.tls()?.fault(error, &format!("the broker {node}")),
+        _ => None,
+    }
 }
 
 /// The library's error: of the system's errors only the kind, in words.

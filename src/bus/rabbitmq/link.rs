@@ -4,12 +4,24 @@
 //! would replay what we must judge ourselves.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    io,
+    net::{Shutdown, TcpStream},
+    os::fd::AsFd,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use lapin::{Channel, Connection, ConnectionProperties};
-use tokio::{sync::Mutex, time::timeout};
+use lapin::{
+    AsyncTcpStream, Channel, Connection, ConnectionProperties,
+    runtime::default_runtime,
+    tcp::{AMQPUriTcpExt, RustlsConnector},
+    uri::AMQPUri,
+};
+use rustls::ClientConfig;
+use tokio::{sync::Mutex, task::spawn_blocking, time::timeout};
 use tracing::info;
 use trunkline_sdk::Fault;
 
@@ -56,6 +68,7 @@ impl Link {
 
     /// A connection of the caller's own. Each node is tried once; the fault is the last one's.
     pub(super) async fn connect(&self) -> Result<Connection, Fault> {
+        let tls = self.tls().await?;
         let mut last = None;
         for _ in 0..self.address.nodes() {
             let (uri, node) = self
@@ -65,8 +78,7 @@ impl Link {
                 .with_connection_name(self.name.as_str().into())
                 .with_client_property("product".into(), "trunkline".into());
             // Boxed: lapin's future is large, and this is once per connection.
-            let connected = timeout(PATIENCE, Box::pin(Connection::connect_uri(uri, properties))).await;
-            match connected {
+            match Box::pin(open(uri, properties, tls.clone())).await {
                 Ok(Ok(connection)) => {
                     // The next attempt, after a loss, begins with another node.
                     info!(broker = %node, connection = %self.name, "connected");
@@ -77,6 +89,17 @@ impl Link {
             }
         }
         Err(last.unwrap_or_else(|| Fault::stop("the bus's URL names no host")))
+    }
+
+    /// What TLS needs, read anew: certificates are renewed while we run.
+    async fn tls(&self) -> Result<Option<Arc<ClientConfig>>, Fault> {
+        let Some(tls) = self.address.tls().cloned() else {
+            return Ok(None);
+        };
+        let config = spawn_blocking(move || tls.config()).await;
+        config
+            .map_err(|error| Fault::stop("reading the certificates failed").because(error))?
+            .map(Some)
     }
 
     /// A channel on the shared connection, which is opened (again) if need be.
@@ -110,6 +133,45 @@ impl Link {
             close(&connection).await;
         }
     }
+}
+
+/// Opens a connection within [`PATIENCE`].
+async fn open(
+    uri: AMQPUri,
+    properties: ConnectionProperties,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<lapin::Result<Connection>, tokio::time::error::Elapsed> {
+    let runtime = match default_runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return Ok(Err(error)),
+    };
+    let socket = Arc::new(OnceLock::new());
+    let connecting = {
+        let (socket, runtime) = (socket.clone(), runtime.clone());
+        async move |uri: AMQPUri, _| {
+            let stream = uri.connect_async(&runtime).await?;
+            if let AsyncTcpStream::Plain(stream) = &stream {
+                let handle = stream.get_ref().as_fd().try_clone_to_owned()?;
+                let _ = socket.set(TcpStream::from(handle));
+            }
+            match &tls {
+                None => Ok(stream),
+                Some(tls) => Ok(stream
+                    .into_rustls(&RustlsConnector::from(tls.clone()), &uri.authority.host)
+                    .await?),
+            }
+        }
+    };
+    let opened = timeout(
+        PATIENCE,
+        Connection::connector(uri, runtime, connecting, properties),
+    )
+    .await;
+    // What the client has begun it goes on with, on a thread of its own, for as long as a frozen broker is silent.
+    if let (Err(_), Some(socket)) = (&opened, socket.get()) {
+        let _: io::Result<()> = socket.shutdown(Shutdown::Both);
+    }
+    opened
 }
 
 /// Closes a connection in order, if the broker still answers.

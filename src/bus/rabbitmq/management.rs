@@ -2,15 +2,14 @@
 //!
 //! Promises: no error and no `Debug` of this module shows a password; an answer is waited for 15 s at most.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, StatusCode, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, crypto::ring, pki_types::ServerName};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::pki_types::ServerName;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::{
@@ -21,7 +20,10 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use trunkline_sdk::Fault;
 
-use super::address::{Address, decode, encode, host};
+use super::{
+    address::{Address, decode, encode, host},
+    tls::Tls,
+};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 /// 10,000 queues with their statistics take about 20 MB.
@@ -31,7 +33,8 @@ const SHAPE: &str = "write it as `http://host:15672` or `https://user:password@h
 /// Where the management API is, and whom we are there.
 #[derive(Clone)]
 pub(super) struct Management {
-    tls: bool,
+    /// As the bus's; `None`: without.
+    tls: Option<Tls>,
     host: String,
     port: u16,
     /// What stands before `/api`, if the API is not at the root.
@@ -46,11 +49,10 @@ impl Management {
     pub(super) fn of(url: Option<&str>, bus: &Address) -> Result<Self, Fault> {
         let (user, password) = bus.credentials();
         let Some(url) = url else {
-            let tls = bus.is_tls();
             return Ok(Self {
-                tls,
+                tls: bus.tls().cloned(),
                 host: bus.host().to_owned(),
-                port: if tls { 15671 } else { 15672 },
+                port: if bus.tls().is_some() { 15671 } else { 15672 },
                 prefix: String::new(),
                 user: user.to_owned(),
                 password: password.to_owned(),
@@ -82,7 +84,7 @@ impl Management {
             .trim_end_matches("api")
             .trim_end_matches('/');
         Ok(Self {
-            tls,
+            tls: tls.then(|| bus.tls().cloned().unwrap_or_default()),
             host,
             port,
             prefix: if prefix.is_empty() {
@@ -165,12 +167,18 @@ impl Management {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| Fault::stop("the management URL makes no HTTP request").because(error))?;
-        if !self.tls {
+        let Some(tls) = &self.tls else {
             return self.send(stream, request).await;
-        }
+        };
         let name = ServerName::try_from(self.host.clone())
             .map_err(|error| Fault::stop(format!("`{}` is no name for TLS", self.host)).because(error))?;
-        let encrypted = tls()?.connect(name, stream).await.map_err(unreachable)?;
+        let encrypted = TlsConnector::from(tls.config()?)
+            .connect(name, stream)
+            .await
+            .map_err(|error| {
+                tls.fault(&error, &self.to_string())
+                    .unwrap_or_else(|| unreachable(error))
+            })?;
         self.send(encrypted, request).await
     }
 
@@ -214,17 +222,6 @@ impl fmt::Debug for Management {
 /// One part of a path.
 pub(super) fn segment(name: &str) -> String {
     encode(name)
-}
-
-/// By the system's root certificates; a file of others is named by `SSL_CERT_FILE`.
-fn tls() -> Result<TlsConnector, Fault> {
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring speaks the versions that rustls takes for safe")
-        .with_platform_verifier()
-        .map_err(|error| Fault::stop("the system's root certificates cannot be used").because(error))?
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 #[cfg(test)]

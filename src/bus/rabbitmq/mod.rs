@@ -24,12 +24,14 @@ mod management;
 mod moving;
 mod orphan;
 mod publisher;
+mod tls;
 mod topology;
 mod window;
 mod wire;
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -70,6 +72,11 @@ const INBOX: usize = 64;
 /// Whether a URL names a broker; nothing is connected. The fault shows no password.
 pub(crate) fn check_address(url: &str) -> Result<(), Fault> {
     Address::parse(url).map(drop)
+}
+
+/// The URL with its certificates' paths, which are relative to `home`, made whole.
+pub(crate) fn at_home(url: &str, home: &Path) -> String {
+    address::at_home(url, home)
 }
 
 /// A broker's URL as people write it, without the password.

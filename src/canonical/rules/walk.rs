@@ -320,10 +320,18 @@ impl<'p> Walk<'p> {
         let mut written = String::new();
         path.write(&mut written);
         self.found.told.push(Violation {
-            path: written,
-            rule: rule.to_owned(),
-            what: what.to_owned(),
+            path: clipped(&written),
+            rule: clipped(rule),
+            what: clipped(what),
         });
+    }
+}
+
+/// As much of a text as a person reads: what is told of a message travels with it.
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -1,11 +1,11 @@
 //! One flow: where its messages come from, what is done to them, where they go.
 
-use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings, nearest};
+use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings};
 
-use super::{End, Systems, Uses, unknown_hint};
+use super::{End, Systems, Uses, doubt, unknown_hint};
 use crate::{
     config::{
-        flow::{FlowFile, RETRY},
+        flow::{FlowFile, RETRY, beside_system},
         plan::{Feed, FlowPlan, Target},
     },
     flow::{self, Carries, Processor, Scope, Steps},
@@ -104,15 +104,13 @@ impl Checker<'_, '_> {
 
     fn step(&mut self, step: &Settings, has_routed: &mut bool) -> Option<Box<dyn Processor>> {
         let Some([entry]) = step.entries() else {
-            let hint = format!("one of `{}`, each with what it needs", flow::WORDS.join("`, `"));
+            let words: Vec<_> = flow::words().collect();
+            let hint = format!("one of `{}`, each with what it needs", words.join("`, `"));
             self.problem(&step.place, "a step is a map with exactly one word", hint);
             return self.unclear();
         };
-        if !flow::WORDS.contains(&entry.key.as_str()) {
-            let hint = match nearest(&entry.key, flow::WORDS) {
-                Some(near) => format!("did you mean `{near}`? steps: `{}`", flow::WORDS.join("`, `")),
-                None => format!("steps: `{}`", flow::WORDS.join("`, `")),
-            };
+        if flow::words().all(|word| word != entry.key) {
+            let hint = unknown_hint(&entry.key, flow::words(), "steps");
             self.problem(&entry.place, format!("there is no step `{}`", entry.key), hint);
             return self.unclear();
         }
@@ -163,7 +161,7 @@ impl Checker<'_, '_> {
             self.scope.fits(&channel, &to.place)?;
             return Some(Target::Channel(channel));
         }
-        let (system, adapter, settings) = self.system(to, "to")?;
+        let (system, adapter, _) = self.system(to, "to")?;
         let Some(options) = adapter.describe().sink else {
             let what = format!(
                 "system `{system}` ({}) cannot be written to",
@@ -180,7 +178,11 @@ impl Checker<'_, '_> {
             );
             return None;
         }
-        self.options(options, &settings)?;
+        let told = self.scope.problems.len();
+        let in_doubt = doubt::read(system.as_str(), adapter.describe(), to, self.scope.problems);
+        let settings = beside_system(to);
+        self.options(options, &settings);
+        let in_doubt = in_doubt.filter(|_| self.scope.problems.len() == told)?;
         let shape = self.scope.carries.shape();
         self.uses
             .ends
@@ -189,6 +191,7 @@ impl Checker<'_, '_> {
             system,
             settings,
             arrives: self.scope.carries.message().cloned(),
+            in_doubt,
         })
     }
 

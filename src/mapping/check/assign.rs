@@ -23,14 +23,31 @@ impl Checker<'_> {
 pub(super) fn fits(given: &Type, wanted: &Type) -> bool {
     match (given, wanted) {
         (Type::Error, _) | (_, Type::Error) => true,
+        (Type::Optional(_), wanted) if !matches!(wanted, Type::Optional(_)) => false,
+        (Type::Any | Type::Open, _) => true,
         (Type::Dyn, wanted) => matches!(
             wanted,
-            Type::Dyn | Type::Bool | Type::Int | Type::Uint | Type::Double | Type::Text | Type::Bytes
+            Type::Any
+                | Type::Dyn
+                | Type::Bool
+                | Type::Int
+                | Type::Uint
+                | Type::Double
+                | Type::Text
+                | Type::Bytes
         ),
-        (_, Type::Dyn) => true,
+        (_, Type::Dyn | Type::Any | Type::Open) => true,
+        (one, Type::Enum(_)) if one.is_integer() => true,
+        (Type::Enum(_), two) if two.is_integer() => true,
+        (Type::Object(object), Type::Map(key, value)) => {
+            let parts = object.fields.iter().map(|field| &field.ty).chain(&object.rest);
+            **key == Type::Text && parts.map(Type::of_record).all(|part| fits(&part, value))
+        }
         // Null sets nothing; whether that may be shows with the field.
         (Type::Null, Type::Message(_) | Type::Timestamp | Type::Duration) => true,
         (one, two) if one.is_integer() && two.is_integer() => true,
+        // What kind of number it is shows at run time, and then it must fit exactly.
+        (Type::Number, wanted) => wanted.is_number(),
         (Type::List(one), Type::List(two)) => fits(one, two),
         (Type::Map(key, one), Type::Map(other, two)) => fits(key, other) && fits(one, two),
         (one, two) => one == two,

@@ -1,26 +1,23 @@
 //! Function calls.
 
-use std::collections::{BTreeMap, HashMap};
-
-use regex::RegexBuilder;
 use trunkline_sdk::nearest;
 
-use super::{Checker, Expected, Typed, listed};
-use crate::{
-    canonical::words,
-    mapping::{
-        failure::{Budget, Failure},
-        functions::{self, Amount, Function, Gives, encode_money},
-        plan::{Lookup, Node},
-        source::Span,
-        syntax::{Expr, ExprKind, Literal},
-        types::Type,
-        value::{Text, Val},
-    },
+use super::{Checker, Expected, Typed};
+use crate::mapping::{
+    failure::{Budget, Failure},
+    functions::{self, Function, Gives, Pattern, Takes, Zone},
+    kind::Kind,
+    plan::{Item, Node},
+    source::Span,
+    syntax::{Expr, ExprKind},
+    types::Type,
+    value::Val,
 };
 
-/// How large a compiled pattern may be, in bytes.
-const PATTERN_LIMIT: usize = 1 << 20;
+/// What stands before a dot and is no value: `math.abs(x)`.
+const GROUPS: [&str; 9] = [
+    "base64", "cel", "lists", "math", "optional", "proto", "regex", "sets", "strings",
+];
 
 impl Checker<'_> {
     pub(super) fn call(
@@ -34,21 +31,36 @@ impl Checker<'_> {
         // `math.abs(x)` is a function of a group, not of a variable `math`.
         if let Some(target) = target
             && let ExprKind::Ident(group) = &target.kind
-            && matches!(group.as_str(), "math" | "cel" | "optional")
+            && GROUPS.contains(&group.as_str())
             && !self.locals.iter().any(|local| local.name == *group)
         {
             let full = format!("{group}.{name}");
             return match full.as_str() {
                 "cel.bind" => self.bind(expr, args, expected),
-                "optional.of" | "optional.none" => self.optional(expr, &full, args, expected),
+                "proto.hasExt" | "proto.getExt" => self.extension_call(expr, name, args),
+                "cel.block" => self.block(expr, args, expected),
+                "cel.index" | "cel.iterVar" => self.block_variable(expr),
+                "optional.of" | "optional.ofNonZeroValue" | "optional.none" => {
+                    self.optional(expr, &full, args, expected)
+                }
+                "regex.extract" | "regex.extractAll" | "regex.replace" => self.regex(expr, name, args),
+                "math.greatest" | "math.least" => self.extreme(expr, &full, args),
                 _ => self.function(expr, None, &full, args),
             };
         }
         match (target, name) {
             (None, "has") => self.has(expr, args),
+            (None, "dyn" | "type") => self.about_type(expr, name, args),
             (None, "lookup") => self.lookup(expr, args, expected),
             (None, "money") => self.money(expr, args),
-            (Some(target), "matches") => self.matches(expr, target, args),
+            (Some(target), "matches") => match args {
+                [pattern] => self.pattern(expr, "matches", target, pattern, &[]),
+                _ => self.pattern_missing(expr, "text.matches(\"^[A-Z]+$\")"),
+            },
+            (None, "matches") => match args {
+                [text, pattern] => self.pattern(expr, "matches", text, pattern, &[]),
+                _ => self.pattern_missing(expr, "matches(text, \"^[A-Z]+$\")"),
+            },
             (Some(target), _) => {
                 if let Some(typed) = self.list_macro(expr, target, name, args, expected) {
                     return typed;
@@ -60,6 +72,27 @@ impl Checker<'_> {
             }
             (None, _) => self.function(expr, None, name, args),
         }
+    }
+
+    /// `dyn(x)`: the value, of which nothing is known any more. `type(x)`: its type.
+    fn about_type(&mut self, expr: &Expr, name: &str, args: &[Expr]) -> Typed {
+        let [arg] = args else {
+            self.refuse(expr.mark, format!("`{name}` takes one argument"), None);
+            return Typed::error();
+        };
+        let typed = self.check(arg, None);
+        if typed.ty == Type::Error {
+            return Typed::error();
+        }
+        if name == "dyn" {
+            return Typed::new(typed.node, Type::Any);
+        }
+        let known = match &typed.ty {
+            Type::Optional(_) => Some("optional_type"),
+            _ => None,
+        };
+        let node = Node::TypeOf(typed.node.boxed(), known);
+        Typed::new(node, Type::Type)
     }
 
     fn function(&mut self, expr: &Expr, target: Option<&Expr>, name: &str, args: &[Expr]) -> Typed {
@@ -115,9 +148,92 @@ impl Checker<'_> {
             self.unfit_argument(name, &counted, &exprs, &checked, &signatures());
             return Typed::new(Node::This, self.result_of(&named, &[]));
         };
+        self.check_constants(function, &exprs, &checked);
         let ty = self.gives(function, &checked, expr.mark);
         let (nodes, at) = (checked.into_iter().map(|typed| typed.node).collect(), expr.span);
         self.folded(function, nodes, ty, at)
+    }
+
+    /// Time zones and patterns that are known must be some.
+    fn check_constants(&mut self, function: &Function, exprs: &[&Expr], checked: &[Typed]) {
+        for ((takes, expr), typed) in function.takes.iter().zip(exprs).zip(checked) {
+            let Node::Const(Val::Text(text)) = &typed.node else {
+                continue;
+            };
+            let text = text.as_str();
+            if *takes == Takes::Zone && Zone::get(text).is_none() {
+                let names = Zone::names();
+                let hint = match nearest(text, names.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "as in `Europe/Copenhagen`, `UTC` or `+02:00`".to_owned(),
+                };
+                self.refuse(expr.span, format!("there is no time zone `{text}`"), Some(&hint));
+            }
+            if *takes == Takes::Pattern && Pattern::new(text).is_none() {
+                let hint = "YYYY, MM and DD once each, then hh, mm and ss: `DD.MM.YYYY hh:mm`";
+                self.refuse(expr.span, format!("`{text}` is no pattern of a time"), Some(hint));
+            }
+        }
+    }
+
+    /// `math.greatest(1, 2, 3)`: of its arguments, or of a list.
+    fn extreme(&mut self, expr: &Expr, name: &str, args: &[Expr]) -> Typed {
+        if let [list] = args
+            && !matches!(&list.kind, ExprKind::Literal(_) | ExprKind::Negate(_))
+        {
+            let before = self.problems.len();
+            let typed = self.check(list, None);
+            if self.problems.len() > before {
+                return Typed::error();
+            }
+            if matches!(typed.ty, Type::List(_) | Type::Dyn | Type::Any) {
+                let number = |ty: &Type| ty.is_number() || matches!(ty, Type::Dyn | Type::Any | Type::Open);
+                if let Type::List(item) = &typed.ty
+                    && !number(item)
+                {
+                    let what = format!("is {}, but `{name}` takes numbers", typed.ty);
+                    self.refuse(list.span, what, None);
+                    return Typed::error();
+                }
+                return self.function(expr, None, name, args);
+            }
+        }
+        let mut common: Option<Type> = None;
+        let mut items = Vec::with_capacity(args.len());
+        for arg in args {
+            let typed = self.check(arg, None);
+            let ty = match typed.ty {
+                Type::Error => return Typed::error(),
+                ty if ty.is_number() || matches!(ty, Type::Dyn | Type::Any) => ty,
+                other => {
+                    self.refuse(arg.span, format!("is {other}, but `{name}` takes numbers"), None);
+                    return Typed::error();
+                }
+            };
+            common = Some(match common {
+                None => ty,
+                Some(before) if before == ty => ty,
+                Some(Type::Any) | Some(Type::Dyn) => Type::Any,
+                Some(_) => Type::Number,
+            });
+            items.push(Item {
+                value: typed.node,
+                form: crate::mapping::plan::Form::Plain,
+                optional: false,
+            });
+        }
+        let (Some(ty), Some(function)) = (common, functions::all().find(|function| function.name == name))
+        else {
+            self.refuse(expr.mark, format!("`{name}` takes at least one number"), None);
+            return Typed::error();
+        };
+        let node = Node::Call {
+            run: function.run,
+            args: vec![Node::List(items)],
+            kind: None,
+            at: expr.span,
+        };
+        Typed::new(node, ty)
     }
 
     /// A call whose arguments are all known is done now: what it does not like is told before it runs.
@@ -129,9 +245,23 @@ impl Checker<'_> {
                 _ => None,
             })
             .collect();
+        // A message takes its type along, which a constant has no room for.
+        let kind = match &ty {
+            Type::Message(message) => Some(Box::new(Kind::new(message))),
+            _ => None,
+        };
         if let Some(mut values) = known {
             return match (function.run)(&mut values, &mut Budget::new()) {
-                Ok(value) => Typed::new(Node::Const(value), ty),
+                Ok(value) if kind.is_none() => Typed::new(Node::Const(value), ty),
+                Ok(_) => Typed::new(
+                    Node::Call {
+                        run: function.run,
+                        args: nodes,
+                        kind,
+                        at,
+                    },
+                    ty,
+                ),
                 Err(failure) => {
                     self.refuse_failure(&failure, at);
                     Typed::error()
@@ -141,12 +271,13 @@ impl Checker<'_> {
         let node = Node::Call {
             run: function.run,
             args: nodes,
+            kind,
             at,
         };
         Typed::new(node, ty)
     }
 
-    fn refuse_failure(&mut self, failure: &Failure, at: Span) {
+    pub(super) fn refuse_failure(&mut self, failure: &Failure, at: Span) {
         self.refuse(at, failure.what.clone(), failure.hint.as_deref());
     }
 
@@ -213,10 +344,14 @@ impl Checker<'_> {
             Gives::Timestamp => Type::Timestamp,
             Gives::Duration => Type::Duration,
             Gives::Texts => Type::list(Type::Text),
+            Gives::Ints => Type::list(Type::Int),
+            Gives::Any => Type::Any,
             Gives::First => first(),
-            Gives::Element => match first() {
-                Type::List(item) => *item,
-                _ => Type::Dyn,
+            Gives::Element => element(first()),
+            Gives::OptionalElement => Type::Optional(Box::new(element(first()))),
+            Gives::Inner => match element(first()) {
+                Type::List(inner) => Type::List(inner),
+                other => Type::list(other),
             },
             Gives::Message(name) => match self.environment.pool.get_message_by_name(name) {
                 Some(message) => Type::Message(message),
@@ -236,200 +371,15 @@ impl Checker<'_> {
     fn result_of(&mut self, named: &[&'static Function], checked: &[Typed]) -> Type {
         match named.first() {
             Some(function)
-                if !matches!(function.gives, Gives::First | Gives::Element | Gives::Message(_)) =>
+                if !matches!(
+                    function.gives,
+                    Gives::First | Gives::Element | Gives::OptionalElement | Gives::Inner | Gives::Message(_)
+                ) =>
             {
                 self.gives(function, checked, Span::default())
             }
             _ => Type::Error,
         }
-    }
-
-    fn matches(&mut self, expr: &Expr, target: &Expr, args: &[Expr]) -> Typed {
-        let of = self.check(target, None);
-        if !matches!(of.ty, Type::Text | Type::Dyn | Type::Error) {
-            let what = format!("is {}, but `matches` takes string here", of.ty);
-            self.refuse(target.span, what, None);
-        }
-        let [pattern] = args else {
-            self.refuse(
-                expr.mark,
-                "`matches` takes one pattern",
-                Some("text.matches(\"^[A-Z]+$\")"),
-            );
-            return Typed::new(Node::This, Type::Bool);
-        };
-        let ExprKind::Literal(Literal::Text(text)) = &pattern.kind else {
-            let hint = "so that it is compiled once, and checked before it runs";
-            self.refuse(
-                pattern.span,
-                "the pattern of `matches` must be a text literal",
-                Some(hint),
-            );
-            return Typed::new(Node::This, Type::Bool);
-        };
-        match RegexBuilder::new(text).size_limit(PATTERN_LIMIT).build() {
-            Ok(regex) => Typed::new(
-                Node::Matches(of.node.boxed(), Box::new(regex), expr.span),
-                Type::Bool,
-            ),
-            Err(error) => {
-                let reason = error.to_string();
-                let reason = reason
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ");
-                self.refuse(
-                    pattern.span,
-                    format!("is no pattern: {reason}"),
-                    Some("RE2 syntax, as CEL wants it"),
-                );
-                Typed::new(Node::This, Type::Bool)
-            }
-        }
-    }
-
-    fn money(&mut self, expr: &Expr, args: &[Expr]) -> Typed {
-        let Some(kind) = self.environment.pool.get_message_by_name("google.type.Money") else {
-            self.refuse(
-                expr.mark,
-                "the schema has no type google.type.Money",
-                Some("import it in a .proto file"),
-            );
-            return Typed::error();
-        };
-        let ty = Type::Message(kind);
-        let [amount, currency] = args else {
-            self.refuse(
-                expr.mark,
-                "`money` takes an amount and a currency",
-                Some("money(amount, currency)"),
-            );
-            return Typed::new(Node::This, ty);
-        };
-        let (given, code) = (self.check(amount, None), self.check(currency, None));
-        match &given.ty {
-            Type::Text | Type::Int | Type::Uint | Type::Dyn | Type::Error => {}
-            Type::Double => {
-                let hint = "a double rounds; give the decimal text (\"10.50\") or the record's number itself";
-                self.refuse(amount.span, "is double, which is no exact amount", Some(hint));
-            }
-            other => {
-                let what = format!("is {other}, but the amount of `money` is a decimal text or number");
-                self.refuse(amount.span, what, None);
-            }
-        }
-        if !matches!(code.ty, Type::Text | Type::Dyn | Type::Error) {
-            let what = format!("is {}, but the currency of `money` is string", code.ty);
-            self.refuse(currency.span, what, None);
-        }
-        if let Node::Const(value) = &given.node
-            && matches!(given.ty, Type::Text | Type::Int | Type::Uint)
-            && let Err(failure) = Amount::of_value(value)
-        {
-            self.refuse_failure(&failure, amount.span);
-        }
-        if let (Node::Const(value), Type::Text) = (&code.node, &code.ty) {
-            let none = Amount { units: 0, nanos: 0 };
-            if let Err(failure) = encode_money(&mut Vec::new(), none, value) {
-                self.refuse_failure(&failure, currency.span);
-            }
-        }
-        let node = Node::Money {
-            amount: given.node.boxed(),
-            currency: code.node.boxed(),
-            at: expr.span,
-        };
-        Typed::new(node, ty)
-    }
-
-    fn lookup(&mut self, expr: &Expr, args: &[Expr], expected: Option<Expected<'_>>) -> Typed {
-        let (table, key, otherwise) = match args {
-            [table, key] => (table, key, None),
-            [table, key, otherwise] => (table, key, Some(otherwise)),
-            _ => {
-                let hint = "lookup(\"table\", code) or lookup(\"table\", code, otherwise)";
-                self.refuse(expr.mark, "`lookup` takes a table and a code", Some(hint));
-                return Typed::error();
-            }
-        };
-        let code = self.check(key, None);
-        if !matches!(code.ty, Type::Text | Type::Bool | Type::Dyn | Type::Error) && !code.ty.is_integer() {
-            let what = format!("is {}, but a code is string, int or bool", code.ty);
-            self.refuse(key.span, what, None);
-        }
-        let ty = match expected.map(|expected| expected.ty) {
-            Some(Type::Enum(kind)) => Type::Enum(kind.clone()),
-            _ => Type::Text,
-        };
-        let ExprKind::Literal(Literal::Text(name)) = &table.kind else {
-            let hint = "so that its words can be checked";
-            self.refuse(
-                table.span,
-                "the table of `lookup` must be a text literal",
-                Some(hint),
-            );
-            return Typed::new(Node::This, ty);
-        };
-        let tables = self.environment.tables;
-        let Some(found) = tables.get(name) else {
-            let hint = match nearest(name, tables.names()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("tables: {}", listed(tables.names())),
-            };
-            self.refuse(
-                table.span,
-                format!("there is no lookup table `{name}`"),
-                Some(&hint),
-            );
-            return Typed::new(Node::This, ty);
-        };
-        let mut meant: BTreeMap<&str, Option<Val<'static>>> = BTreeMap::new();
-        for (_, word) in found.entries() {
-            meant.entry(word).or_insert_with(|| match &ty {
-                Type::Enum(kind) => words::value(kind, word).map(|value| Val::Int(i64::from(value.number()))),
-                _ => Some(Val::Text(Text::Shared(word.into()))),
-            });
-        }
-        if let Type::Enum(kind) = &ty {
-            for (word, _) in meant.iter().filter(|(_, value)| value.is_none()) {
-                self.wrong_word(table.span, name, kind, word);
-            }
-        }
-        let values: HashMap<Box<str>, Val<'static>> = found
-            .entries()
-            .filter_map(|(code, word)| Some((code.into(), meant.get(word)?.clone()?)))
-            .collect();
-        let otherwise = otherwise.map(|otherwise| {
-            let wanted = Expected {
-                ty: &ty,
-                target: None,
-            };
-            let typed = self.check(otherwise, Some(wanted));
-            self.assign(&typed.ty, &ty, "what the table gives", otherwise.span);
-            typed.node
-        });
-        let node = Lookup {
-            key: code.node,
-            values,
-            otherwise,
-            at: expr.span,
-        };
-        Typed::new(Node::Lookup(Box::new(node)), ty)
-    }
-
-    fn wrong_word(&mut self, at: Span, table: &str, kind: &prost_reflect::EnumDescriptor, word: &str) {
-        let short: Vec<_> = kind.values().map(|value| words::short(&value)).collect();
-        let known = listed(short.iter().map(String::as_str));
-        let hint = match nearest(word, short.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`? values: {known}"),
-            None => format!("values: {known}"),
-        };
-        let what = format!(
-            "lookup table `{table}` gives `{word}`, which is no value of enum {}",
-            kind.full_name()
-        );
-        self.refuse(at, what, Some(&hint));
     }
 }
 
@@ -454,4 +404,12 @@ fn listed_signatures(named: &[&'static Function]) -> String {
     let mut all: Vec<_> = named.iter().map(|function| function.signature()).collect();
     all.dedup();
     all.join(" or ")
+}
+
+fn element(list: Type) -> Type {
+    match list {
+        Type::List(item) => item.settled(),
+        Type::Dyn => Type::Dyn,
+        _ => Type::Any,
+    }
 }

@@ -10,7 +10,9 @@ use crate::{
     canonical::rules,
     mapping::{
         field::{Field, Shape},
+        kind::Kind,
         plan::{self, Literal, Node, Setter},
+        scalar::Scalar,
         source::Span,
         syntax::{Entry, Expr, FieldSet, Item},
         translate::integer_fits,
@@ -51,20 +53,13 @@ impl Checker<'_> {
             });
             common = Some(match common {
                 None => ty,
-                Some(before) => match (before.in_records(), before.clone().join(ty.clone())) {
-                    (_, Some(joined)) => joined,
-                    (true, None) if ty.in_records() => Type::Dyn,
-                    (_, None) => {
-                        let what = format!("a list of {before} and {ty}; all items must be of one type");
-                        self.refuse(item.value.span, what, None);
-                        Type::Error
-                    }
-                },
+                // What has no type in common is of any.
+                Some(before) => before.join(ty).unwrap_or(Type::Any),
             });
         }
         let item = common
             .or_else(|| wanted.map(|wanted| wanted.ty.clone()))
-            .unwrap_or(Type::Dyn);
+            .unwrap_or(Type::Open);
         // A list of literals is made once.
         if nodes
             .iter()
@@ -99,7 +94,7 @@ impl Checker<'_> {
             let key = self.check(&entry.key, wanted.map(|(key, _)| key));
             if !matches!(
                 key.ty,
-                Type::Text | Type::Int | Type::Uint | Type::Bool | Type::Dyn | Type::Error
+                Type::Text | Type::Int | Type::Uint | Type::Bool | Type::Dyn | Type::Any | Type::Error
             ) {
                 let what = format!(
                     "is {}, but a key of a map must be string, int, uint or bool",
@@ -131,13 +126,13 @@ impl Checker<'_> {
             });
             let join = |common: Option<Type>, ty: Type| match common {
                 None => ty,
-                Some(before) => before.join(ty).unwrap_or(Type::Dyn),
+                Some(before) => before.join(ty).unwrap_or(Type::Any),
             };
             keys = Some(join(keys, key.ty));
             values = Some(join(values, ty));
         }
         let known = |found: Option<Type>, wanted: Option<&Type>| {
-            found.or_else(|| wanted.cloned()).unwrap_or(Type::Dyn)
+            found.or_else(|| wanted.cloned()).unwrap_or(Type::Open)
         };
         let ty = Type::Map(
             Box::new(known(keys, wanted.map(|(key, _)| key.ty))),
@@ -151,6 +146,7 @@ impl Checker<'_> {
         match (optional, ty) {
             (true, Type::Optional(inner)) => *inner,
             (true, Type::Error) => Type::Error,
+            (true, Type::Any) => Type::Any,
             (true, other) => {
                 let hint = "without `?`; or read it as an optional: `this.?field`";
                 self.refuse(
@@ -205,17 +201,14 @@ impl Checker<'_> {
             // The type is known all the same: what takes the message need not be told about it.
             return Typed::new(Node::This, ty);
         }
-        match ty {
-            Type::Message(_) => Typed::new(Node::Message(Arc::new(Literal { setters })), ty),
-            other => {
-                let function = if other == Type::Timestamp {
-                    "timestamp(..)"
-                } else {
-                    "duration(..)"
-                };
-                self.refuse(expr.mark, format!("a {other} is made by {function}"), None);
-                Typed::error()
-            }
+        let nullable = matches!(Scalar::of_message(&message), Scalar::Wrapper(_));
+        let literal = Literal {
+            kind: Kind::new(&message),
+            setters,
+        };
+        Typed {
+            nullable,
+            ..Typed::new(Node::Message(Arc::new(literal)), ty)
         }
     }
 
@@ -228,8 +221,11 @@ impl Checker<'_> {
         };
         let typed = self.check(&field.value, Some(expected));
         let ty = self.unwrapped(typed.ty, field.optional, field.value.span);
-        self.assign(&ty, &wanted, target, field.value.span);
         let compiled = Field::new(descriptor);
+        let cleared = ty == Type::Null && compiled.takes_null();
+        if !cleared {
+            self.assign(&ty, &wanted, target, field.value.span);
+        }
         if let Node::Const(value) = &typed.node
             && matches!(compiled.shape, Shape::One { .. })
             && !integer_fits(compiled.scalar, value)

@@ -9,7 +9,10 @@ mod calls;
 mod literals;
 mod macros;
 mod operators;
+mod optionals;
+mod pattern;
 mod select;
+mod tables;
 
 use std::sync::Arc;
 
@@ -19,6 +22,7 @@ use trunkline_sdk::{Problem, nearest};
 use super::{
     Environment, This,
     plan::{Form, Node},
+    schema::{RecordKind, RecordType},
     source::{Source, Span},
     syntax::{Expr, ExprKind, Literal},
     types::Type,
@@ -35,14 +39,40 @@ pub(super) struct Expected<'x> {
 }
 
 /// A checked expression.
-pub(super) struct Typed {
-    pub(super) node: Node,
-    pub(super) ty: Type,
+pub(crate) struct Typed {
+    pub(crate) node: Node,
+    pub(crate) ty: Type,
+    /// Null, too, may be its value: a wrapper, or a part of a record that is declared so.
+    pub(super) nullable: bool,
+    /// The only texts that it may be.
+    pub(super) words: Option<Arc<[String]>>,
 }
 
 impl Typed {
     pub(super) fn new(node: Node, ty: Type) -> Self {
-        Self { node, ty }
+        Self {
+            node,
+            ty,
+            nullable: false,
+            words: None,
+        }
+    }
+
+    /// A part of a record, as it is declared.
+    pub(super) fn declared(node: Node, part: &RecordType) -> Self {
+        Self {
+            nullable: part.nullable,
+            words: match &part.kind {
+                RecordKind::Words(words) => Some(words.clone()),
+                _ => None,
+            },
+            ..Self::new(node, Type::of_record(part))
+        }
+    }
+
+    /// A type by its name.
+    pub(super) fn named(name: &str) -> Self {
+        Self::new(Node::Const(Val::Type(Text::Shared(name.into()))), Type::Type)
     }
 
     /// The problem was told. What stands in for the plan is no constant, so that nothing is reckoned with it.
@@ -51,10 +81,26 @@ impl Typed {
     }
 }
 
+/// The names of the types that are no messages.
+const TYPES: [&str; 11] = [
+    "bool",
+    "bytes",
+    "double",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "optional_type",
+    "string",
+    "type",
+    "uint",
+];
+
 pub(super) struct Local {
     name: String,
     slot: usize,
     ty: Type,
+    nullable: bool,
 }
 
 /// Checks one or several expressions of one plan.
@@ -96,6 +142,26 @@ impl<'c> Checker<'c> {
         }
     }
 
+    /// An expression of any type.
+    #[cfg(test)]
+    pub(crate) fn expression(&mut self, expr: &Expr) -> Typed {
+        self.check(expr, None)
+    }
+
+    /// A variable that is bound before it runs: its slot.
+    #[cfg(test)]
+    pub(crate) fn declare(&mut self, name: &str, ty: Type) -> usize {
+        let slot = self.locals.len();
+        self.slots = self.slots.max(slot + 1);
+        self.locals.push(Local {
+            name: name.to_owned(),
+            slot,
+            ty,
+            nullable: false,
+        });
+        slot
+    }
+
     /// A whole predicate.
     pub(crate) fn predicate(&mut self, expr: &Expr) -> Node {
         self.condition(expr)
@@ -113,7 +179,7 @@ impl<'c> Checker<'c> {
                 let what = format!("gives {ty}, but must give message {}", expected.full_name());
                 self.refuse(expr.mark, what, Some(&hint));
             }
-            (Type::Message(_) | Type::Map(..) | Type::Dyn, None) => {}
+            (Type::Message(_) | Type::Map(..) | Type::Object(_) | Type::Dyn | Type::Any, None) => {}
             (ty, _) => {
                 let hint = "a message literal `Type{ … }`, or a map literal `{ \"name\": … }`";
                 self.refuse(
@@ -147,6 +213,7 @@ impl<'c> Checker<'c> {
         let item = match typed.ty {
             Type::List(item) => *item,
             Type::Dyn => Type::Dyn,
+            Type::Any => Type::Any,
             Type::Error => Type::Error,
             other => {
                 let hint = match other {
@@ -229,7 +296,7 @@ impl<'c> Checker<'c> {
     /// An expression that must be true or false.
     pub(super) fn condition(&mut self, expr: &Expr) -> Node {
         let typed = self.check(expr, None);
-        if !matches!(typed.ty, Type::Bool | Type::Dyn | Type::Error) {
+        if !matches!(typed.ty, Type::Bool | Type::Dyn | Type::Any | Type::Error) {
             let hint = match typed.ty {
                 Type::Optional(_) => "hasValue() or orValue(false) makes a condition of it",
                 Type::Text => "compare it: `… == \"\"`",
@@ -285,23 +352,25 @@ impl<'c> Checker<'c> {
         );
     }
 
-    fn ident(&mut self, expr: &Expr, name: &str) -> Typed {
+    pub(super) fn ident(&mut self, expr: &Expr, name: &str) -> Typed {
         if let Some(local) = self.locals.iter().rev().find(|local| local.name == name) {
-            return Typed::new(Node::Local(local.slot), local.ty.clone());
+            return Typed {
+                nullable: local.nullable,
+                ..Typed::new(Node::Local(local.slot), local.ty.clone())
+            };
         }
         match name {
-            "this" => {
-                let ty = match &self.environment.this {
-                    This::Message(message) => Type::of_message(message),
-                    This::Record => Type::Dyn,
-                };
-                Typed::new(Node::This, ty)
-            }
+            "this" => match &self.environment.this {
+                This::Message(message) => Typed::new(Node::This, Type::of_message(message)),
+                This::Record => Typed::new(Node::This, Type::Dyn),
+                This::Declared(schema) => Typed::declared(Node::This, &schema.root),
+            },
             "attributes" => {
                 let hint = "read one of them: `attributes.subject`";
                 self.refuse(expr.span, "`attributes` is no value by itself", Some(hint));
                 Typed::error()
             }
+            _ if TYPES.contains(&name) => Typed::named(name),
             _ => {
                 let hint = self.hint_for_name(name);
                 self.refuse(expr.span, format!("`{name}` is not known here"), Some(&hint));
@@ -311,9 +380,14 @@ impl<'c> Checker<'c> {
     }
 
     fn hint_for_name(&self, name: &str) -> String {
-        if let This::Message(message) = &self.environment.this
-            && message.get_field_by_name(name).is_some()
-        {
+        let is_field = match &self.environment.this {
+            This::Message(message) => message.get_field_by_name(name).is_some(),
+            This::Declared(schema) => {
+                matches!(&schema.root.kind, RecordKind::Object(object) if object.field(name).is_some())
+            }
+            This::Record => false,
+        };
+        if is_field {
             return format!("fields are read off `this`: `this.{name}`");
         }
         let known = self
@@ -338,7 +412,10 @@ impl<'c> Checker<'c> {
             self.refuse(expr.mark, what, None);
             return Typed::error();
         };
-        Typed::new(Node::Choose(nodes, parts[0].span), ty)
+        Typed {
+            nullable: yes.nullable || no.nullable,
+            ..Typed::new(Node::Choose(nodes, parts[0].span), ty)
+        }
     }
 
     /// Runs `body` with a variable of this name; variables inside hide those outside.
@@ -354,6 +431,7 @@ impl<'c> Checker<'c> {
             name: name.to_owned(),
             slot,
             ty,
+            nullable: false,
         });
         let made = body(self, slot);
         self.locals.pop();

@@ -1,6 +1,10 @@
 //! Operators: what may be compared, added, looked for.
 
-use super::{Checker, Expected, Typed};
+use std::sync::Arc;
+
+use trunkline_sdk::nearest;
+
+use super::{Checker, Expected, Typed, listed};
 use crate::mapping::{
     plan::Node,
     syntax::{BinaryOp, Expr, ExprKind, Literal},
@@ -23,10 +27,16 @@ impl Checker<'_> {
     pub(super) fn negated(&mut self, expr: &Expr, of: &Expr) -> Typed {
         let typed = self.check(of, None);
         let ty = match typed.ty {
-            Type::Uint => Type::Int,
-            ty @ (Type::Int | Type::Double | Type::Duration | Type::Dyn | Type::Error) => ty,
+            ty @ (Type::Int
+            | Type::Double
+            | Type::Number
+            | Type::Duration
+            | Type::Dyn
+            | Type::Any
+            | Type::Error) => ty,
             other => {
-                self.refuse(expr.mark, format!("`-` does not go before {other}"), None);
+                let hint = (other == Type::Uint).then_some("int(..) makes an int of it");
+                self.refuse(expr.mark, format!("`-` does not go before {other}"), hint);
                 Type::Error
             }
         };
@@ -45,24 +55,31 @@ impl Checker<'_> {
         (one, two)
     }
 
+    /// A declared text compares with one of its words only.
+    fn check_words(&mut self, words: &Option<Arc<[String]>>, other: &Expr) {
+        if let (Some(words), ExprKind::Literal(Literal::Text(text))) = (words, &other.kind)
+            && !words.contains(text)
+        {
+            let known = || words.iter().map(String::as_str);
+            let hint = match nearest(text, known()) {
+                Some(near) => format!("did you mean `{near}`? declared: {}", listed(known())),
+                None => format!("declared: {}", listed(known())),
+            };
+            let what = format!("the record never has `{text}` here, by its schema");
+            self.refuse(other.span, what, Some(&hint));
+        }
+    }
+
     fn comparison(&mut self, expr: &Expr, op: BinaryOp, one: &Expr, two: &Expr) -> Typed {
         let (left, right) = self.sides(one, two);
         let sides = Box::new([left.node, right.node]);
         let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
-        if let (Type::Message(kind), Type::Message(other)) = (&left.ty, &right.ty)
-            && equality
-            && kind == other
-        {
-            let node = Node::SameMessage {
-                kind: kind.clone(),
-                sides,
-                equal: op == BinaryOp::Equal,
-                at: expr.span,
-            };
-            return Typed::new(node, Type::Bool);
-        }
         let allowed = if equality {
+            self.check_words(&left.words, two);
+            self.check_words(&right.words, one);
             comparable(&left.ty, &right.ty)
+                || (left.nullable && right.ty == Type::Null)
+                || (right.nullable && left.ty == Type::Null)
         } else {
             ordered(&left.ty, &right.ty)
         };
@@ -89,9 +106,10 @@ impl Checker<'_> {
             (left, right)
         };
         let allowed = match &right.ty {
-            Type::Error | Type::Dyn => true,
+            Type::Error | Type::Dyn | Type::Any => true,
             Type::List(item) => comparable(&left.ty, item),
             Type::Map(key, _) => comparable(&left.ty, key),
+            Type::Object(_) => comparable(&left.ty, &Type::Text),
             _ => false,
         };
         if !allowed {
@@ -142,13 +160,15 @@ fn is_text(expr: &Expr) -> bool {
 pub(super) fn comparable(one: &Type, two: &Type) -> bool {
     match (one, two) {
         (Type::Error, _) | (_, Type::Error) => true,
+        (Type::Any | Type::Open, _) | (_, Type::Any | Type::Open) => true,
+        (Type::Optional(one), Type::Optional(two)) => comparable(one, two),
         (Type::Optional(_), _) | (_, Type::Optional(_)) => false,
-        // Messages that stand in lists or maps cannot be compared by their bytes.
-        (Type::Message(_), _) | (_, Type::Message(_)) => false,
         (Type::Dyn, other) | (other, Type::Dyn) => other.in_records(),
         (Type::Null, other) | (other, Type::Null) => *other == Type::Null,
         (Type::List(one), Type::List(two)) => comparable(one, two),
+        (Type::Object(_), Type::Object(_) | Type::Map(..)) | (Type::Map(..), Type::Object(_)) => true,
         (Type::Map(key, one), Type::Map(other, two)) => comparable(key, other) && comparable(one, two),
+        (Type::Enum(_), other) | (other, Type::Enum(_)) if other.is_number() => true,
         (one, two) => one == two || (one.is_number() && two.is_number()),
     }
 }
@@ -160,11 +180,16 @@ fn ordered(one: &Type, two: &Type) -> bool {
             ty,
             Type::Bool | Type::Text | Type::Bytes | Type::Timestamp | Type::Duration
         ) || ty.is_number()
+            || matches!(ty, Type::Enum(_))
     };
     match (one, two) {
         (Type::Error, _) | (_, Type::Error) => true,
+        (Type::Any, other) | (other, Type::Any) => *other == Type::Any || single(other),
         (Type::Dyn, Type::Dyn) => true,
         (Type::Dyn, other) | (other, Type::Dyn) => single(other) && other.in_records(),
+        (Type::Enum(_), other) | (other, Type::Enum(_)) => {
+            other.is_number() || matches!(other, Type::Enum(_))
+        }
         (one, two) => single(one) && (one == two || (one.is_number() && two.is_number())),
     }
 }
@@ -201,6 +226,9 @@ fn result(op: BinaryOp, one: &Type, two: &Type) -> Option<Type> {
     use BinaryOp::{Add, Remainder, Subtract};
     Some(match (one, two) {
         (Type::Error, _) | (_, Type::Error) => Type::Error,
+        (Type::Any, _) | (_, Type::Any) => Type::Any,
+        (Type::Enum(_), other) => return result(op, &Type::Int, other),
+        (one, Type::Enum(_)) => return result(op, one, &Type::Int),
         (Type::Dyn, Type::Dyn) => Type::Dyn,
         (Type::Dyn, other) | (other, Type::Dyn) => match other {
             Type::Int | Type::Uint => Type::Dyn,
@@ -212,6 +240,10 @@ fn result(op: BinaryOp, one: &Type, two: &Type) -> Option<Type> {
         },
         (Type::Uint, Type::Uint) => Type::Uint,
         (one, two) if one.is_integer() && two.is_integer() => Type::Int,
+        (Type::Number, Type::Double) | (Type::Double, Type::Number) if op != Remainder => Type::Double,
+        (Type::Number, other) | (other, Type::Number) if other.is_number() && *other != Type::Double => {
+            Type::Number
+        }
         (Type::Double, Type::Double) if op != Remainder => Type::Double,
         (Type::Text, Type::Text) if op == Add => Type::Text,
         (Type::Bytes, Type::Bytes) if op == Add => Type::Bytes,

@@ -80,7 +80,7 @@ const fn convert(
     }
 }
 
-fn to_text<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Result<Val<'a>, Box<Failure>> {
+pub(super) fn to_text<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Result<Val<'a>, Box<Failure>> {
     Ok(match &args[0] {
         Val::Text(_) => args[0].clone(),
         Val::Number(digits) => Val::Text(Text::Borrowed(digits)),
@@ -88,7 +88,8 @@ fn to_text<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Result<Val<'a>, Box
         Val::Bool(false) => Val::Text(Text::Borrowed("false")),
         Val::Int(number) => Val::text(number.to_string()),
         Val::Uint(number) => Val::text(number.to_string()),
-        Val::Double(number) => Val::text(number.to_string()),
+        Val::Double(number) => Val::text(super::format::double(*number)),
+        Val::Type(name) => Val::text(name.as_str().to_owned()),
         Val::Timestamp(instant) => Val::text(
             instant
                 .to_text()
@@ -124,7 +125,8 @@ fn whole(value: &Val<'_>, kind: &str) -> Result<i128, Box<Failure>> {
     let number = match value {
         Val::Int(number) => Some(i128::from(*number)),
         Val::Uint(number) => Some(i128::from(*number)),
-        // As far as this a double is exact to the integer below it.
+        // The ends of int are no doubles: what rounds to them may lie outside.
+        Val::Double(number) if kind == "int" && number.abs() >= 9_223_372_036_854_775_808.0 => None,
         Val::Double(number) if number.abs() < 1e20 => Some(number.trunc() as i128),
         Val::Number(digits) => digits_to_integer(digits).map(|(number, _)| number),
         Val::Text(text) => {
@@ -164,9 +166,15 @@ fn to_double<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Fa
         let text = text.as_str();
         let decimal = text.bytes().any(|byte| byte.is_ascii_digit());
         return text
-            .parse()
+            .parse::<f64>()
             .ok()
-            .filter(|_| decimal)
+            .filter(|_| {
+                decimal
+                    || matches!(
+                        text,
+                        "NaN" | "Infinity" | "+Infinity" | "-Infinity" | "Inf" | "+Inf" | "-Inf"
+                    )
+            })
             .map(Val::Double)
             .ok_or_else(|| Failure::new(format!("{} is no decimal number", args[0].kind())));
     }

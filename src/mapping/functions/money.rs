@@ -1,12 +1,10 @@
 //! Money: decimal digits to google.type.Money, never through a double.
 
-use super::{Function, unfit};
+use super::unfit;
 use crate::{
     canonical::wire,
     mapping::{failure::Failure, value::Val},
 };
-
-pub(super) const FUNCTIONS: &[Function] = &[];
 
 /// An amount as google.type.Money has it: both parts of one sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

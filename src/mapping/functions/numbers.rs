@@ -3,61 +3,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Function, Gives, Takes, unfit};
-use crate::mapping::{
-    failure::{Budget, Failure},
-    value::Val,
-};
-
-pub(super) const FUNCTIONS: &[Function] = &[
-    function("math.abs", &[Takes::Number], "without its sign", abs),
-    function(
-        "math.greatest",
-        &[Takes::Number, Takes::Number],
-        "the greater of the two",
-        greatest,
-    ),
-    function(
-        "math.least",
-        &[Takes::Number, Takes::Number],
-        "the lesser of the two",
-        least,
-    ),
-    double(
-        "math.round",
-        "the nearest whole number, halves away from 0",
-        round,
-    ),
-    double("math.ceil", "the next whole number above", ceil),
-    double("math.floor", "the next whole number below", floor),
-];
-
-const fn function(
-    name: &'static str,
-    takes: &'static [Takes],
-    doc: &'static str,
-    run: super::Implementation,
-) -> Function {
-    Function {
-        name,
-        method: false,
-        takes,
-        gives: Gives::First,
-        doc,
-        run,
-    }
-}
-
-const fn double(name: &'static str, doc: &'static str, run: super::Implementation) -> Function {
-    Function {
-        name,
-        method: false,
-        takes: &[Takes::Number],
-        gives: Gives::Double,
-        doc,
-        run,
-    }
-}
+use crate::mapping::value::Val;
 
 /// A number to reckon with.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -173,52 +119,6 @@ pub(crate) fn digits_to_integer(text: &str) -> Option<(i128, bool)> {
         place += 1;
     }
     Some((if negative { -number } else { number }, rest))
-}
-
-fn number(value: &Val<'_>) -> Result<Number, Box<Failure>> {
-    Number::of(value).ok_or_else(|| unfit("number", value))
-}
-
-fn value<'a>(number: Number) -> Val<'a> {
-    match number {
-        Number::Int(number) => Val::Int(number),
-        Number::Uint(number) => Val::Uint(number),
-        Number::Double(number) => Val::Double(number),
-    }
-}
-
-fn abs<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Failure>> {
-    Ok(value(match number(&args[0])? {
-        Number::Int(number) => Number::Int(
-            number
-                .checked_abs()
-                .ok_or_else(|| Failure::new("the number does not fit int without its sign"))?,
-        ),
-        Number::Double(number) => Number::Double(number.abs()),
-        unsigned => unsigned,
-    }))
-}
-
-fn greatest<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Failure>> {
-    let less = compare_numbers(number(&args[0])?, number(&args[1])?) == Some(Ordering::Less);
-    Ok(args[usize::from(less)].clone())
-}
-
-fn least<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Failure>> {
-    let greater = compare_numbers(number(&args[0])?, number(&args[1])?) == Some(Ordering::Greater);
-    Ok(args[usize::from(greater)].clone())
-}
-
-fn round<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Failure>> {
-    number(&args[0]).map(|number| Val::Double(number.as_double().round()))
-}
-
-fn ceil<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Failure>> {
-    number(&args[0]).map(|number| Val::Double(number.as_double().ceil()))
-}
-
-fn floor<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Failure>> {
-    number(&args[0]).map(|number| Val::Double(number.as_double().floor()))
 }
 
 #[cfg(test)]

@@ -50,10 +50,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
         replace,
     ),
     method(
+        "replace",
+        &[Takes::Text, Takes::Text, Takes::Text, Takes::Int],
+        Gives::Text,
+        "the first so many occurrences of the first part as the second; all of a negative number",
+        replace,
+    ),
+    method(
         "split",
         TEXT_TEXT,
         Gives::Texts,
         "the parts between the separators",
+        split,
+    ),
+    method(
+        "split",
+        &[Takes::Text, Takes::Text, Takes::Int],
+        Gives::Texts,
+        "at most so many parts, the last with what is left; all of a negative number",
         split,
     ),
     method(
@@ -84,6 +98,49 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "the position of the part's first occurrence, or -1",
         index_of,
     ),
+    method(
+        "indexOf",
+        &[Takes::Text, Takes::Text, Takes::Int],
+        Gives::Int,
+        "the same, from a position on",
+        index_of,
+    ),
+    method(
+        "lastIndexOf",
+        TEXT_TEXT,
+        Gives::Int,
+        "the position of the part's last occurrence, or -1",
+        last_index_of,
+    ),
+    method(
+        "lastIndexOf",
+        &[Takes::Text, Takes::Text, Takes::Int],
+        Gives::Int,
+        "the same, at a position or before it",
+        last_index_of,
+    ),
+    method(
+        "reverse",
+        TEXT,
+        Gives::Text,
+        "the characters from last to first",
+        reverse,
+    ),
+    method(
+        "format",
+        &[Takes::Text, Takes::List],
+        Gives::Text,
+        "the text with its clauses (%s, %d, %.2f, %e, %x, %o, %b) filled from the list",
+        super::format::format,
+    ),
+    Function {
+        name: "strings.quote",
+        method: false,
+        takes: TEXT,
+        gives: Gives::Text,
+        doc: "the text between quotes, what is special in it escaped",
+        run: super::format::quote,
+    },
 ];
 
 const fn method(
@@ -162,17 +219,26 @@ fn trim<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Ran<'a> {
 fn replace<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Ran<'a> {
     let (whole, from) = two(args)?;
     let to = text(&args[2])?.as_str();
+    let most = limit(args.get(3))?;
     // What it will be long: an empty part is found between all characters.
     let found = if to.len() > from.len() {
-        whole.matches(from).count()
+        whole.matches(from).take(most).count()
     } else {
         0
     };
     budget.bytes(whole.len().saturating_add(found.saturating_mul(to.len())))?;
-    Ok(if whole.contains(from) {
-        Val::text(whole.replace(from, to))
+    Ok(if most > 0 && whole.contains(from) {
+        Val::text(whole.replacen(from, to, most))
     } else {
         args[0].clone()
+    })
+}
+
+/// How many times at most; a negative number or none: as often as there is something.
+fn limit(given: Option<&Val<'_>>) -> Result<usize, Box<Failure>> {
+    Ok(match given {
+        Some(given) => usize::try_from(super::convert::integer(given)?).unwrap_or(usize::MAX),
+        None => usize::MAX,
     })
 }
 
@@ -180,15 +246,26 @@ fn split<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Ran<'a> {
     let (whole, separator) = two(args)?;
     let text = text(&args[0])?;
     budget.bytes(whole.len())?;
+    let most = limit(args.get(2))?;
     let mut parts = Vec::new();
+    if most == 0 {
+        return Ok(Val::list(parts));
+    }
     if separator.is_empty() {
         budget.steps(whole.len())?;
         for (start, letter) in whole.char_indices() {
+            if parts.len() + 1 == most {
+                parts.push(Val::Text(text.part(start..whole.len())));
+                break;
+            }
             parts.push(Val::Text(text.part(start..start + letter.len_utf8())));
         }
     } else {
         let mut start = 0;
         for (at, found) in whole.match_indices(separator) {
+            if parts.len() + 1 == most {
+                break;
+            }
             budget.steps(1)?;
             parts.push(Val::Text(text.part(start..at)));
             start = at + found.len();
@@ -233,11 +310,47 @@ fn char_at<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Ran<'a> {
     Ok(Val::Text(text.part(start..start + length)))
 }
 
+fn position(text: &str, byte: usize) -> i64 {
+    i64::try_from(text[..byte].chars().count()).unwrap_or(i64::MAX)
+}
+
 fn index_of<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Ran<'a> {
     let (whole, part) = two(args)?;
     budget.bytes(whole.len())?;
-    Ok(Val::Int(match whole.find(part) {
-        Some(at) => i64::try_from(whole[..at].chars().count()).unwrap_or(i64::MAX),
+    let from = match args.get(2) {
+        Some(from) => byte_of(whole, from)?,
+        None => 0,
+    };
+    Ok(Val::Int(match whole[from..].find(part) {
+        Some(at) => position(whole, from + at),
         None => -1,
     }))
+}
+
+fn last_index_of<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Ran<'a> {
+    let (whole, part) = two(args)?;
+    budget.bytes(whole.len())?;
+    let end = match args.get(2) {
+        Some(last) => byte_of(whole, last)?.saturating_add(part.len()),
+        None => whole.len(),
+    };
+    // A part that begins at the position may reach behind it.
+    let mut end = end.min(whole.len());
+    while !whole.is_char_boundary(end) {
+        end -= 1;
+    }
+    Ok(Val::Int(match whole[..end].rfind(part) {
+        Some(at) => position(whole, at),
+        None => -1,
+    }))
+}
+
+fn reverse<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Ran<'a> {
+    match &args[0] {
+        Val::Text(text) => {
+            budget.bytes(text.as_str().len())?;
+            Ok(Val::text(text.as_str().chars().rev().collect()))
+        }
+        list => super::lists::reverse(list, budget),
+    }
 }

@@ -304,6 +304,8 @@ impl Parser<'_> {
         let operand = self.member()?;
         if negate && times % 2 == 1 {
             let folded = match &operand.kind {
+                // The lexer reads the digits of the least int as that itself; once negated it has no opposite.
+                ExprKind::Literal(Literal::Int(i64::MIN)) if !self.is_digit(operand.span) => None,
                 ExprKind::Literal(Literal::Int(number)) => Some(Literal::Int(number.wrapping_neg())),
                 ExprKind::Literal(Literal::Double(number, digits)) => {
                     Some(Literal::Double(-number, format!("-{digits}")))
@@ -329,6 +331,11 @@ impl Parser<'_> {
             }
         };
         Ok(self.made(mark, mark, height + 1, kind))
+    }
+
+    fn is_digit(&self, at: Span) -> bool {
+        let first = self.source.text().as_bytes().get(at.start as usize);
+        first.is_some_and(u8::is_ascii_digit)
     }
 
     fn member(&mut self) -> Parsed {

@@ -1,0 +1,308 @@
+//! `trunkline map`: one mapping on real input, and why a field became what it is.
+//!
+//! Personal fields are shown: who runs this has the record in their hands already.
+
+mod explanation;
+mod input;
+mod output;
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+use trunkline_sdk::Fault;
+
+use self::{
+    input::{Input, Inputs},
+    output::Form,
+};
+use super::{Failure, count, opened::Opened, say, tell};
+use crate::{
+    flow::Expression,
+    mapping::{self, Environment, Facts, Mapping, Source, This},
+    names::FlowName,
+};
+
+#[derive(clap::Args)]
+pub(super) struct Map {
+    /// The mapping: its file, or the name of a flow that translates
+    mapping: String,
+    /// The landscape's folder; left out, the one around the mapping or around where you are
+    #[arg(long, value_name = "FOLDER")]
+    landscape: Option<PathBuf>,
+    /// How the input is written; `protobuf` is one encoded canonical message
+    #[arg(long, value_enum, default_value = "json")]
+    format: Format,
+    /// What separates the fields of CSV: one character, or `tab`
+    #[arg(long, default_value = ",")]
+    delimiter: String,
+    /// The input is a canonical message of this type, where no flow that uses the mapping says so
+    #[arg(long = "type", value_name = "TYPE")]
+    type_name: Option<String>,
+    /// An attribute of the message, read as `attributes.NAME`; may be given several times
+    #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = attribute)]
+    attributes: Vec<(String, String)>,
+    /// Not the result, but why this field of it is what it is: `buyer.email`, `lines[0].unit_price`
+    #[arg(long, value_name = "FIELD")]
+    explain: Option<String>,
+    /// One line of JSON per record, explanations too
+    #[arg(long)]
+    json: bool,
+}
+
+/// How input is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Json,
+    /// One JSON text per line
+    #[value(name = "json-lines", alias = "jsonl")]
+    JsonLines,
+    Csv,
+    Protobuf,
+}
+
+impl Map {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let is_file = self.mapping.ends_with(".cel");
+        let opened = match (&self.landscape, is_file) {
+            (None, true) if Path::new(&self.mapping).is_file() => Opened::around(Path::new(&self.mapping))?,
+            (folder, _) => Opened::find(folder.as_deref())?,
+        };
+        let pool = &opened.pool;
+        let this = self
+            .type_name
+            .as_deref()
+            .map(|name| message(pool, name))
+            .transpose()?;
+        let compiled;
+        let mapping = if is_file {
+            match self.used(&opened)? {
+                Some(mapping) if this.is_none() => mapping,
+                _ => {
+                    compiled = self.compile(&opened, pool, this.map_or(This::Record, This::Message))?;
+                    &compiled
+                }
+            }
+        } else {
+            translation(&opened, &self.mapping)?
+        };
+        let environment = Environment {
+            pool,
+            this: mapping.takes().clone(),
+            tables: &opened.plan.tables,
+        };
+        self.each(mapping, &environment)
+    }
+
+    /// The mapping as the flows use it; `None`: none does.
+    fn used<'o>(&self, opened: &'o Opened) -> Result<Option<&'o Mapping>, Failure> {
+        let name = self.file(opened)?;
+        let users: Vec<_> = opened
+            .plan
+            .flows
+            .iter()
+            .flat_map(|flow| translations(flow.steps.expressions()).map(|mapping| (&flow.name, mapping)))
+            .filter(|(_, mapping)| mapping.source().name() == name)
+            .collect();
+        let Some((first, mapping)) = users.first() else {
+            return Ok(None);
+        };
+        let unlike = users
+            .iter()
+            .find(|(_, other)| !alike(other.takes(), mapping.takes()));
+        match unlike {
+            None => Ok(Some(mapping)),
+            Some((other, _)) => {
+                let what =
+                    format!("`{name}` takes one thing in flow `{first}` and another in flow `{other}`");
+                let hint = format!("name the flow that is meant: `trunkline map {first}`");
+                Err(Fault::stop(what).hint(hint).into())
+            }
+        }
+    }
+
+    /// The mapping's file as the landscape names it.
+    fn file(&self, opened: &Opened) -> Result<String, Failure> {
+        let path = Path::new(&self.mapping);
+        let files = &opened.landscape.files;
+        if files.text(&self.mapping).is_some() {
+            return Ok(self.mapping.clone());
+        }
+        let home = std::path::absolute(&opened.landscape.home).ok();
+        let inside = std::path::absolute(path).ok().and_then(|path| {
+            let inside = path.strip_prefix(home?).ok()?;
+            Some(inside.to_string_lossy().replace('\\', "/"))
+        });
+        if let Some(name) = inside.filter(|name| files.text(name).is_some()) {
+            return Ok(name);
+        }
+        let known: Vec<_> = files.in_folder("maps").map(|(name, _)| &**name).collect();
+        let hint = crate::config::unknown_hint(&self.mapping, known.iter().copied(), "mappings");
+        Err(
+            Fault::stop(format!("the landscape has no file `{}`", self.mapping))
+                .hint(hint)
+                .into(),
+        )
+    }
+
+    fn compile(&self, opened: &Opened, pool: &DescriptorPool, this: This) -> Result<Mapping, Failure> {
+        let name = self.file(opened)?;
+        let text = opened.landscape.files.text(&name).cloned().unwrap_or_default();
+        let environment = Environment {
+            pool,
+            this,
+            tables: &opened.plan.tables,
+        };
+        Mapping::compile(&Source::file(name, text), &environment, None).map_err(|problems| {
+            super::tell_problems(&opened.landscape, &problems);
+            Failure::Told
+        })
+    }
+
+    /// Translates or explains what stdin holds; a record that fails does not keep the others from it.
+    fn each(&self, mapping: &Mapping, environment: &Environment<'_>) -> Result<(), Failure> {
+        let form = Form::new(self.json || !matches!(self.format, Format::Json | Format::Protobuf));
+        let inputs = Inputs::new(self.format, &self.delimiter, mapping.takes())?;
+        let facts = Attributes(&self.attributes);
+        let (mut records, mut failed) = (0, 0);
+        for (number, input) in inputs.enumerate() {
+            records += 1;
+            let done = input.and_then(|input| match &self.explain {
+                Some(field) => self.explain(mapping, environment, &input, &facts, field),
+                None => {
+                    let made = mapping.run(input.as_mapping(), &facts)?;
+                    form.translated(mapping.produces(), made)
+                }
+            });
+            match done {
+                Ok(text) => say::data(text)?,
+                Err(fault) => {
+                    failed += 1;
+                    if self.format != Format::Json && self.format != Format::Protobuf {
+                        say::talk(format_args!("record {}:", number + 1));
+                    }
+                    tell(&fault);
+                }
+            }
+        }
+        if failed == 0 {
+            return Ok(());
+        }
+        if records > 1 {
+            say::talk(format_args!("{} of {} failed", failed, count(records, "record")));
+        }
+        Err(Failure::Told)
+    }
+
+    fn explain(
+        &self,
+        mapping: &Mapping,
+        environment: &Environment<'_>,
+        input: &Input,
+        facts: &dyn Facts,
+        field: &str,
+    ) -> Result<String, Fault> {
+        let explained = mapping::explain(mapping, environment, input.as_mapping(), facts, field)?;
+        Ok(match self.json {
+            true => explanation::json(&explained),
+            false => explanation::text(&explained),
+        })
+    }
+}
+
+fn attribute(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// The attributes from the command line.
+struct Attributes<'a>(&'a [(String, String)]);
+
+impl Facts for Attributes<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+fn translations<'p>(
+    expressions: impl Iterator<Item = (&'static str, Expression<'p>)>,
+) -> impl Iterator<Item = &'p Mapping> {
+    expressions.filter_map(|(_, expression)| match expression {
+        Expression::Translates(mapping) => Some(mapping),
+        Expression::Decides(_) | Expression::Splits(_) => None,
+    })
+}
+
+/// The one mapping of a flow.
+fn translation<'o>(opened: &'o Opened, name: &str) -> Result<&'o Mapping, Failure> {
+    let flow = opened.flow(name)?;
+    let all: Vec<_> = translations(flow.steps.expressions()).collect();
+    match all.as_slice() {
+        [mapping] => Ok(mapping),
+        [] => {
+            let translate =
+                |flow: &&crate::config::FlowPlan| translations(flow.steps.expressions()).next().is_some();
+            let known = opened.plan.flows.iter().filter(translate).map(|flow| &flow.name);
+            Err(Fault::stop(format!("flow `{name}` translates nothing"))
+                .hint(flows(known))
+                .into())
+        }
+        several => {
+            let files: Vec<_> = several
+                .iter()
+                .map(|mapping| format!("`{}`", mapping.source().name()))
+                .collect();
+            Err(
+                Fault::stop(format!("flow `{name}` translates {} times", several.len()))
+                    .hint(format!("name the mapping's file: {}", files.join(", ")))
+                    .into(),
+            )
+        }
+    }
+}
+
+fn flows<'n>(names: impl Iterator<Item = &'n FlowName>) -> String {
+    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    match names.is_empty() {
+        true => "no flow does".to_owned(),
+        false => format!("flows that do: {}", names.join(", ")),
+    }
+}
+
+fn alike(one: &This, two: &This) -> bool {
+    match (one, two) {
+        (This::Message(one), This::Message(two)) => one == two,
+        (This::Record, This::Record) => true,
+        (This::Declared(one), This::Declared(two)) => one == two,
+        _ => false,
+    }
+}
+
+/// The message type of this name, in full or by the end of it.
+fn message(pool: &DescriptorPool, name: &str) -> Result<MessageDescriptor, Failure> {
+    let ends = |kind: &MessageDescriptor| {
+        let before = kind.full_name().strip_suffix(name);
+        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    };
+    let found: Vec<_> = pool.all_messages().filter(ends).collect();
+    match found.as_slice() {
+        [kind] => Ok(kind.clone()),
+        _ => {
+            let known: Vec<_> = pool
+                .all_messages()
+                .map(|kind| kind.full_name().to_owned())
+                .collect();
+            let near = trunkline_sdk::nearest(name, known.iter().map(String::as_str));
+            let hint = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "write its full name, such as `trunkline.commerce.v1.Order`".to_owned(),
+            };
+            Err(Fault::stop(format!("there is no message type `{name}`"))
+                .hint(hint)
+                .into())
+        }
+    }
+}

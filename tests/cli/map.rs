@@ -1,0 +1,240 @@
+//! One mapping on real input, and why a field became what it is.
+
+use crate::{
+    scene::Scene,
+    support::process::{fed, output},
+};
+
+const ORDER: &str = r#"{"id": 1001, "name": "\#1001", "created_at": "2026-11-25T12:00:00+01:00", "currency": "DKK",
+  "financial_status": "paid", "subtotal_price": "99.00", "total_tax": "19.80", "total_price": "99.00",
+  "customer": {"id": 7, "email": "ann@example.com"},
+  "shipping_address": {"name": "Ann", "address1": "Havnegade 1", "city": "Aarhus", "zip": "8000", "country_code": "DK"},
+  "line_items": [{"id": 1, "sku": "TEA-GREEN", "title": "Green tea", "quantity": 2, "price": "49.50"}]}"#;
+
+fn order() -> String {
+    ORDER.replace("\\#", "#")
+}
+
+/// `trunkline map` on the mapping of the shop, with these arguments behind it.
+async fn map(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let scene = Scene::shop();
+    let mapping = scene.home().join("maps/shop-order.cel");
+    let mut all = vec!["map", mapping.to_str().expect("the path is text")];
+    all.extend(arguments);
+    fed(&all, input.as_bytes()).await
+}
+
+#[tokio::test]
+async fn a_record_becomes_a_canonical_message_in_protobufs_json() {
+    let (code, data, talk) = map(&[], &order()).await;
+    assert_eq!((code, talk.as_str()), (Some(0), ""));
+    assert_eq!(
+        data,
+        r##"{
+  "order_id": "1001",
+  "placed_at": "2026-11-25T11:00:00Z",
+  "status": "ORDER_STATUS_PAID",
+  "buyer": {
+    "customer_id": "7",
+    "email": "ann@example.com"
+  },
+  "lines": [
+    {
+      "line_id": "1",
+      "sku": "TEA-GREEN",
+      "name": "Green tea",
+      "quantity": 2,
+      "unit_price": {
+        "currency_code": "DKK",
+        "units": "49",
+        "nanos": 500000000
+      }
+    }
+  ],
+  "ship_to": {
+    "name": "Ann",
+    "address_lines": [
+      "Havnegade 1"
+    ],
+    "locality": "Aarhus",
+    "postal_code": "8000",
+    "country_code": "DK"
+  },
+  "total": {
+    "currency_code": "DKK",
+    "units": "99"
+  },
+  "subtotal": {
+    "currency_code": "DKK",
+    "units": "99"
+  },
+  "tax_total": {
+    "currency_code": "DKK",
+    "units": "19",
+    "nanos": 800000000
+  },
+  "currency_code": "DKK",
+  "order_number": "#1001"
+}
+"##
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_mapped_is_told_with_its_path_and_place() {
+    let broken = order()
+        .replace("\"49.50\"", "\"49,50\"")
+        .replace("\"quantity\": 2", "\"quantity\": -2");
+    let (code, data, talk) = map(&[], &broken).await;
+    assert_eq!((code, data.as_str()), (Some(1), ""));
+    assert!(
+        talk.starts_with("error: lines[0].quantity: ") && talk.contains("; lines[0].unit_price: "),
+        "{talk}"
+    );
+    assert!(talk.contains("(maps/shop-order.cel:23:31)"), "{talk}");
+}
+
+#[tokio::test]
+async fn each_line_is_a_record_and_one_that_fails_keeps_no_other_from_it() {
+    let line = order().replace('\n', " ");
+    let lines = format!("{line}\n{{}}\nno json\n{line}\n");
+    let (code, data, talk) = map(&["--format", "json-lines"], &lines).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(data.lines().count(), 2, "{data}");
+    for told in [
+        "record 2:\nerror: order_id: ",
+        "record 3:\nerror: this is no JSON: ",
+        "2 of 4 records failed\n",
+    ] {
+        assert!(talk.contains(told), "{told}: {talk}");
+    }
+}
+
+#[tokio::test]
+async fn a_field_is_explained_from_its_value_back_to_the_record() {
+    let (code, data, talk) = map(&["--explain", "lines[0].unit_price"], &order()).await;
+    assert_eq!((code, talk.as_str()), (Some(0), ""));
+    assert_eq!(
+        data,
+        "\
+lines[0].unit_price = {\"currency_code\":\"DKK\",\"amount\":49.50}
+  by       money(line.price, this.currency)
+  at       maps/shop-order.cel:23:31
+  from     this.line_items[0].price = \"49.50\"
+  from     this.currency = \"DKK\"
+"
+    );
+}
+
+#[tokio::test]
+async fn a_field_without_a_value_is_explained_too() {
+    for (field, told) in [
+        (
+            "status",
+            "status is not set: the lookup table has no entry for a text of 5 characters; hint: add the code",
+        ),
+        (
+            "bill_to",
+            "bill_to is not set: the mapping does not set `bill_to`\n",
+        ),
+        ("lines[3].sku", "lines[3].sku is not set: the list has 1 item\n"),
+        (
+            "buyer.email",
+            "buyer.email is not set: the record has no `this.customer.email`",
+        ),
+    ] {
+        let record = order()
+            .replace("\"paid\"", "\"payed\"")
+            .replace(", \"email\": \"ann@example.com\"", "");
+        let (code, data, talk) = map(&["--explain", field], &record).await;
+        assert_eq!((code, talk.as_str()), (Some(0), ""), "{field}");
+        assert!(data.starts_with(told), "{field}: {data}");
+    }
+    let (code, _, talk) = map(&["--explain", "buyer.emial"], &order()).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        talk,
+        "error: trunkline.party.v1.Customer has no field `emial`\n  = hint: did you mean `email`?\n"
+    );
+}
+
+#[tokio::test]
+async fn a_flow_stands_for_the_mapping_it_uses_and_a_wrong_name_is_told() {
+    let scene = Scene::shop();
+    let home = scene.home();
+    let home = home.to_str().expect("the path is text");
+    let (code, data, _) = fed(
+        &[
+            "map",
+            "orders-in",
+            "--landscape",
+            home,
+            "--explain",
+            "order_id",
+            "--json",
+        ],
+        order().as_bytes(),
+    )
+    .await;
+    assert_eq!(code, Some(0));
+    let json: serde_json::Value = serde_json::from_str(&data).expect("it is JSON");
+    assert_eq!(json["value"], "1001");
+    assert_eq!(json["from"][0]["path"], "this.id");
+    assert_eq!(json["at"]["line"], 3);
+    for (name, told) in [
+        (
+            "orders-inn",
+            "error: the landscape has no flow `orders-inn`\n  = hint: did you mean `orders-in`?",
+        ),
+        (
+            "stock",
+            "error: flow `stock` translates nothing\n  = hint: flows that do: `orders-from-files`, `orders-in`",
+        ),
+        (
+            "maps/shop.cel",
+            "error: the landscape has no file `maps/shop.cel`\n",
+        ),
+    ] {
+        let (code, _, talk) = output(&["map", name, "--landscape", home], &[]).await;
+        assert_eq!(code, Some(1));
+        assert!(talk.starts_with(told), "{name}: {talk}");
+    }
+}
+
+#[tokio::test]
+async fn a_mapping_to_a_native_record_takes_a_canonical_message() {
+    // given
+    let scene = Scene::shop();
+    let mapping = scene.home().join("maps/pick.cel");
+    std::fs::write(
+        &mapping,
+        r#"{ "id": this.order_id, "paid": this.status == "PAID", "to": has(this.ship_to) ? this.ship_to.country_code : "-",
+             "skus": this.lines.filter(line, line.quantity > 1u).map(line, { "sku": line.sku }) }"#,
+    )
+    .expect("the test may write there");
+    let mapping = mapping.to_str().expect("the path is text");
+    let message = r#"{"order_id": "7", "status": "PAID", "lines": [{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": 2}]}"#;
+    let run = async |more: &[&str]| {
+        let mut all = vec!["map", mapping, "--type", "Order"];
+        all.extend(more);
+        fed(&all, message.as_bytes()).await
+    };
+    // when
+    let (code, data, talk) = run(&["--json"]).await;
+    // then
+    assert_eq!((code, talk.as_str()), (Some(0), ""));
+    assert_eq!(
+        data,
+        "{\"id\":\"7\",\"paid\":true,\"to\":\"-\",\"skus\":[{\"sku\":\"B\"}]}\n"
+    );
+    // and the way to a field leads through choices and filters
+    let (_, data, _) = run(&["--explain", "to"]).await;
+    assert_eq!(
+        data,
+        "to = \"-\"\n  by       \"-\"\n  at       maps/pick.cel:1:109\n  because  has(this.ship_to) was false \
+         (maps/pick.cel:1:61)\n"
+    );
+    let (_, data, _) = run(&["--explain", "skus[0].sku"]).await;
+    assert!(data.starts_with("skus[0].sku = \"B\"\n"), "{data}");
+    assert!(data.contains("  from     this.lines[1].sku = \"B\"\n"), "{data}");
+}

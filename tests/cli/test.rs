@@ -1,0 +1,212 @@
+//! The tests of a landscape, as the people who write them see them.
+
+use std::fs;
+
+use crate::scene::Scene;
+
+impl Scene {
+    /// Replaces a text in one of its files.
+    fn change(&self, file: &str, from: &str, to: &str) -> &Self {
+        let path = self.home().join(file);
+        let text = fs::read_to_string(&path).expect("it was copied");
+        assert!(text.contains(from), "`{from}` stands in {file}");
+        fs::write(path, text.replacen(from, to, 1)).expect("the test may write there");
+        self
+    }
+}
+
+/// Without the time it took.
+fn timeless(talk: &str) -> String {
+    let (before, behind) = talk.rsplit_once(" (").expect("it ends with the time");
+    assert!(behind.ends_with(" ms)\n"), "{talk}");
+    before.to_owned()
+}
+
+#[tokio::test]
+async fn the_tests_of_the_example_pass_and_are_told_by_name() {
+    let (code, data, talk) = Scene::shop().command(&["test"], &[]).await;
+    assert_eq!(code, Some(0), "{data}{talk}");
+    assert_eq!(timeless(&talk), "9 tests: all as expected");
+    assert_eq!(
+        data,
+        "\
+ok    orders-in: a paid order keeps its number, its buyer and its prices to the cent
+ok    orders-in: a quantity below zero is parked, with its place in the order
+ok    orders-from-files: the files of the drop folder are read by the same mapping
+ok    route-orders: a paid order to Denmark is picked here
+ok    route-orders: a paid order to Sweden is an order within the EU
+ok    route-orders: everything else is for export
+ok    route-orders: an order that is not paid goes nowhere
+ok    stock: each line of a paid order is a move of its own
+ok    stock: an order without lines moves nothing
+"
+    );
+}
+
+#[tokio::test]
+async fn tests_need_no_variable_and_open_nothing() {
+    let scene = Scene::shop();
+    scene.edit("${SHOP_SECRET:-try-me}", "${SHOP_SECRET}");
+    scene.edit("${TRUNKLINE_BUS:-embedded:./data}", "${TRUNKLINE_BUS}");
+    let (code, _, talk) = scene.command(&["test"], &[]).await;
+    assert_eq!(code, Some(0), "{talk}");
+    assert!(!scene.home().join("data").exists());
+}
+
+#[tokio::test]
+async fn what_is_not_as_expected_is_told_field_by_field() {
+    // given the mapping takes the wrong price, the route another country, and the stock all orders
+    let scene = Scene::shop();
+    scene
+        .change(
+            "maps/shop-order.cel",
+            "money(line.price,",
+            "money(this.total_price,",
+        )
+        .change("flows/route-orders.yaml", "\"SE\"", "\"NO\"")
+        .change(
+            "flows/stock.yaml",
+            "quantity: line.quantity",
+            "quantity: line.quantity + 1u",
+        );
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(1));
+    assert_eq!(timeless(&talk), "9 tests: 4 failed, 5 as expected");
+    let failed: String = data
+        .lines()
+        .filter(|line| !line.starts_with("ok"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    assert_eq!(
+        failed,
+        "\
+FAIL  orders-in: a paid order keeps its number, its buyer and its prices to the cent  (tests/orders.yaml:4:11)
+      orders[0].lines[0].unit_price
+        expected  { currency_code: DKK, amount: 49.50 }
+        got       { currency_code: DKK, amount: 106.45 }
+      orders[0].lines[1].unit_price
+        expected  { currency_code: DKK, amount: 7.45 }
+        got       { currency_code: DKK, amount: 106.45 }
+FAIL  route-orders: a paid order to Sweden is an order within the EU  (tests/routes.yaml:8:11)
+      eu-orders
+        expected  1 message
+        got       nothing
+      export-orders
+        expected  nothing
+        got       1 message
+FAIL  route-orders: everything else is for export  (tests/routes.yaml:12:11)
+      export-orders
+        expected  1 message
+        got       nothing
+      eu-orders
+        expected  nothing
+        got       1 message
+FAIL  stock: each line of a paid order is a move of its own  (tests/stock.yaml:4:11)
+      erp[0].quantity
+        expected  2
+        got       3
+      erp[1].quantity
+        expected  1
+        got       2
+"
+    );
+    let (_, json, _) = scene.command(&["test", "--json"], &[]).await;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+    assert_eq!(json[0]["passed"], false);
+    assert_eq!(json[0]["differences"][0]["path"], "orders[0].lines[0].unit_price");
+    assert_eq!(json[1]["passed"], true);
+}
+
+#[tokio::test]
+async fn another_outcome_than_the_expected_is_told_as_it_was() {
+    let scene = Scene::shop();
+    fs::write(
+        scene.home().join("tests/outcomes.yaml"),
+        r##"flow: route-orders
+tests:
+  - test: expected a message, was filtered
+    given: { message: { order_id: "1" } }
+    expect: { messages: { eu-orders: { order_id: "1" } } }
+  - test: expected nothing, was a message
+    given: { message: { order_id: "1", status: PAID } }
+    expect: nothing
+  - test: expected a message, was a fault
+    flow: orders-in
+    given: { record: { id: 7 } }
+    expect: { message: {} }
+  - test: expected another fault
+    flow: orders-in
+    given: { record: { id: 7 } }
+    expect: { fault: { path: lines, text: no such thing } }
+  - test: a field that must not be set
+    given: { message: { order_id: "1", status: PAID, ship_to: { country_code: DK } } }
+    expect: { whole: true, messages: { domestic-orders: { order_id: "1", ship_to: ~ } } }
+"##,
+    )
+    .expect("the test may write there");
+    let (code, data, _) = scene.command(&["test"], &[]).await;
+    assert_eq!(code, Some(1));
+    for told in [
+        "      expected  1 message to eu-orders\n      got       filtered by this.status == \"PAID\"\n",
+        "      expected  nothing\n      got       1 message to export-orders\n",
+        "      expected  1 message to orders\n      got       a fault of `translate`: placed_at: the record has no \
+         `this.created_at` (maps/shop-order.cel:5:27); ",
+        "      fault.text\n        expected  no such thing\n",
+        "      domestic-orders[0].ship_to\n        expected  nothing\n        got       { country_code: \"DK\" }\n",
+        "      domestic-orders[0].status\n        expected  nothing\n        got       PAID\n",
+    ] {
+        assert!(data.contains(told), "{told}: {data}");
+    }
+    assert!(!data.contains("fault.path"), "the path is right: {data}");
+}
+
+#[tokio::test]
+async fn what_is_misspelt_in_a_test_is_told_with_its_place_and_nothing_runs() {
+    // given
+    let scene = Scene::shop();
+    fs::write(
+        scene.home().join("tests/misspelt.yaml"),
+        r#"flow: stok
+tests:
+  - test: one
+    flow: stock
+    givn: { message: {} }
+    expect: nothing
+  - test: two
+    flow: stock
+    given: { message: { order_idd: "1", status: PAYD, lines: [{ quantity: two }] } }
+    expect: { messages: { epr: [] } }
+  - test: three
+    flow: route-orders
+    given: { record: {} }
+    expect: { filtered: this.status == "PAYED" }
+  - test: four
+    flow: orders-in
+    given: { file: tests/unpaid-order.json }
+    expect: noting
+"#,
+    )
+    .expect("the test may write there");
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!((code, data.as_str()), (Some(1), ""));
+    for told in [
+        "error: there is no flow `stok`\n  --> tests/misspelt.yaml:1:7\n",
+        "error: unknown option `givn`\n  --> tests/misspelt.yaml:5:5\n",
+        "error: trunkline.commerce.v1.Order has no field `order_idd`\n  --> tests/misspelt.yaml:9:25\n",
+        "error: this is no value of enum trunkline.commerce.v1.OrderStatus\n  --> tests/misspelt.yaml:9:49\n",
+        "did you mean `PAID`?",
+        "error: is a text, but must be a whole number from 0 to 4294967295\n  --> tests/misspelt.yaml:9:75\n",
+        "error: flow `stock` does not send to `epr`\n  --> tests/misspelt.yaml:10:27\n",
+        "did you mean `erp`?",
+        "error: flow `route-orders` reads channel `orders`, so it is given no record\n  --> tests/misspelt.yaml:13:14\n",
+        "error: flow `route-orders` has no such filter\n  --> tests/misspelt.yaml:14:25\n",
+        "error: `tests/unpaid-order.json` cannot be read: entity not found\n  --> tests/misspelt.yaml:17:20\n",
+        "error: this is nothing that can be expected\n  --> tests/misspelt.yaml:18:13\n",
+    ] {
+        assert!(talk.contains(told), "{told}: {talk}");
+    }
+}
