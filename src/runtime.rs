@@ -194,10 +194,10 @@ impl Runtime {
             match tokio::time::timeout(PATIENCE, kept).await {
                 Ok(Ok(())) => {}
                 Ok(Err(fault)) => {
-                    tracing::warn!(%flow, error = %fault, "the quality of what was read is not kept")
+                    tracing::warn!(%flow, error = %fault, "the quality of what was read is not kept");
                 }
                 Err(_) => {
-                    tracing::warn!(%flow, "the quality of what was read is not kept: the bus does not answer")
+                    tracing::warn!(%flow, "the quality of what was read is not kept: the bus does not answer");
                 }
             }
         }
