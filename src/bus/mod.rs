@@ -271,7 +271,8 @@ impl Depth {
     }
 }
 
-/// What a piece of state belongs to: the position of one source, the suspects of one process.
+/// What a piece of state belongs to: the position of one source, how good its records were, the suspects of one
+/// process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StateKey(String);
 
@@ -284,6 +285,11 @@ impl StateKey {
     /// What a process of this name may have died of.
     pub(crate) fn suspects(process: &ProcessName) -> Self {
         Self(format!("suspects/{process}"))
+    }
+
+    /// How good the records are that this flow reads.
+    pub fn quality(system: &SystemName, flow: &FlowName) -> Self {
+        Self(format!("quality/{system}/{flow}"))
     }
 
     /// The key as text.

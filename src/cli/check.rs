@@ -36,7 +36,7 @@ impl Check {
         let model = trunkline_proto::descriptor_pool();
         let mut checked = config::check(&landscape, model).and_then(|plan| {
             // What the tests say is wrong in a landscape, too, but keeps nothing from running.
-            config::tests(&landscape, &plan, &plan.pool).map(|_| plan)
+            config::tests(&landscape, &plan, &plan.types).map(|_| plan)
         });
         let mut against = String::new();
         if let Some(old) = &self.against {

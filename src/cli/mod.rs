@@ -13,6 +13,7 @@ mod graph;
 mod lineage;
 mod map;
 mod opened;
+mod quality;
 mod run;
 mod say;
 mod schema;
@@ -57,6 +58,8 @@ enum Command {
     /// The messages that wait for a person
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// How good the records of each source were, and which rules they broke
+    Quality(quality::QualityReport),
     /// The bus itself
     #[command(subcommand)]
     Bus(bus::BusCommand),
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
             Command::Map(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
+            Command::Quality(command) => command.run().await,
             Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
             Command::Lineage(command) => command.run(),

@@ -31,7 +31,7 @@ impl Opened {
         let landscape = Landscape::read(home, &Variables::new(&environment))?.to_look_at();
         match config::check(&landscape, trunkline_proto::descriptor_pool()) {
             Ok(plan) => Ok(Self {
-                pool: plan.pool.clone(),
+                pool: plan.types.clone(),
                 landscape,
                 plan,
             }),

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     adapters,
     bus::{Channel, Topology, rabbitmq},
-    canonical::KeyPath,
+    canonical::{KeyPath, rules::Rules},
     flow::{Carries, Keyed, Keys, Scope},
     mapping::{self, Source},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
@@ -95,6 +95,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         Some(bus) if problems.is_empty() => Ok(Plan {
             home: landscape.home.clone(),
             bus,
+            types: pool.clone(),
             store: within(landscape, &landscape.store),
             topology: Topology {
                 channels: channels
@@ -119,7 +120,6 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
             flows,
             processes,
             tables,
-            pool: pool.clone(),
         }),
         _ => Err(problems),
     }
@@ -142,6 +142,10 @@ struct Uses {
     read: BTreeSet<String>,
     /// Ends of flows at systems: the system, the end's settings, and for a sink what arrives.
     ends: Vec<(SystemName, End)>,
+    /// Channels of which flows hold what they read against the rules.
+    validated: BTreeSet<String>,
+    /// The rules of message types, by their names.
+    rules: BTreeMap<String, Option<Arc<Rules>>>,
     /// Whether `published` and `read` are all there are.
     is_clear: bool,
 }
@@ -152,8 +156,22 @@ impl Uses {
             published: BTreeSet::new(),
             read: BTreeSet::new(),
             ends: Vec::new(),
+            validated: landscape
+                .channels
+                .iter()
+                .filter(|channel| channel.settings.get("validate").and_then(Settings::text) == Some("true"))
+                .map(|channel| channel.name.clone())
+                .collect(),
+            rules: BTreeMap::new(),
             is_clear: landscape.knows_flows,
         }
+    }
+
+    /// The rules of a type, compiled once; `None`: it has none, or they are wrong, which was told.
+    fn rules(&mut self, message: &MessageDescriptor) -> Option<Arc<Rules>> {
+        let compile = || Rules::compile(message).ok().flatten().map(Arc::new);
+        let name = message.full_name().to_owned();
+        self.rules.entry(name).or_insert_with(compile).clone()
     }
 }
 

@@ -94,7 +94,7 @@ impl<'r> Wave<'r> {
                 }
                 (Work::Do, None) => match flow.step(&delivery).await {
                     Ok(Verdict::Emitted(emitted)) if reader.sink.is_some() => units.push((delivery, emitted)),
-                    Ok(Verdict::Emitted(emitted)) => match flow.outputs(emitted) {
+                    Ok(Verdict::Emitted(emitted)) => match flow.outputs(&delivery, emitted) {
                         Ok(outputs) => wave.end(Hop::of(delivery, outputs)),
                         Err(Failed { step, fault }) => wave.failed(delivery, step, &fault),
                     },

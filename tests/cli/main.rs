@@ -10,6 +10,7 @@ mod infer;
 mod lineage;
 mod map;
 mod pipes;
+mod quality;
 mod scene;
 mod secrets;
 mod start;

@@ -47,6 +47,18 @@ impl Checker<'_, '_> {
             self.uses.published.insert(name);
         }
         self.uses.is_clear &= self.scope.is_clear;
+        let makes = self
+            .scope
+            .carries
+            .message()
+            .and_then(|made| self.uses.rules(made));
+        let reads = match &feed {
+            Some(Feed::Channel { channel, .. }) if self.uses.validated.contains(channel.as_str()) => {
+                let (_, descriptor) = self.scope.channels.get(channel.as_str())?;
+                self.uses.rules(descriptor)
+            }
+            _ => None,
+        };
         if self.scope.problems.len() > before {
             return None;
         }
@@ -58,6 +70,8 @@ impl Checker<'_, '_> {
             sends,
             keys: self.keys.clone(),
             retry,
+            makes,
+            reads,
         })
     }
 
