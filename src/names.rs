@@ -125,9 +125,19 @@ impl QueueName {
         Self(format!("{system}.{flow}").into())
     }
 
-    /// The flow that reads the queue, or parks there.
+    /// A partition of a flow that reads a channel in order: `<channel>.<flow>.<index>`.
+    pub fn of_partition(channel: &ChannelName, flow: &FlowName, index: u8) -> Self {
+        Self(format!("{channel}.{flow}.{index}").into())
+    }
+
+    /// Where the messages without a key wait for a flow that reads a channel in order: `<channel>.<flow>.intake`.
+    pub fn of_intake(channel: &ChannelName, flow: &FlowName) -> Self {
+        Self(format!("{channel}.{flow}.intake").into())
+    }
+
+    /// The flow that reads the queue, or parks there: the second word.
     pub fn flow(&self) -> FlowName {
-        let flow = self.0.rsplit('.').next().unwrap_or_default();
+        let flow = self.0.split('.').nth(1).unwrap_or_default();
         FlowName(flow.into())
     }
 
@@ -162,6 +172,11 @@ impl MessageId {
     /// must still give the same ids.
     pub fn derived(&self, flow: &FlowName, ordinal: usize) -> Self {
         Self::derive(&["derived", self.as_str(), flow.as_str(), &ordinal.to_string()])
+    }
+
+    /// The id of a request to a queue, made at this time.
+    pub(crate) fn of_request(queue: &QueueName, about: &str, at: &str) -> Self {
+        Self::derive(&["request", queue.as_str(), about, at])
     }
 
     fn derive(parts: &[&str]) -> Self {

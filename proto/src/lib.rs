@@ -20,7 +20,9 @@ mod privacy;
 mod generated;
 
 pub use generated::google;
-pub use generated::trunkline::{commerce, finance, logistics, marketing, options, party, sales, service};
+pub use generated::trunkline::{
+    bus, commerce, finance, logistics, marketing, options, party, sales, service,
+};
 pub use privacy::privacy;
 
 /// The model as an encoded `google.protobuf.FileDescriptorSet`: all files with their imports and options, without

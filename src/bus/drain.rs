@@ -56,7 +56,7 @@ pub async fn drain(
         delayed: from.hasten().await?,
         ..Drained::default()
     };
-    for Queue { name, channel } in &topology.queues {
+    for Queue { name, channel, .. } in &topology.queues {
         if channel.is_some() {
             let work = Source::begin(from, name, false).await?;
             drained.messages += work.move_all(to, &mut moved).await?;
@@ -178,14 +178,29 @@ impl<'b> Source<'b> {
                 cause: self.cause(&fault.what, fault.hint.clone()),
                 queue,
                 attempt,
+                order: delivery.order,
             },
             (_, cause) => Destination::Parked {
                 cause: cause.unwrap_or_else(|| self.cause("put here by another program", None)),
                 queue,
                 attempt,
+                order: delivery.order,
             },
         };
-        Outgoing { to, message }
+        let outgoing = Outgoing { to, message };
+        match outgoing.too_large() {
+            // An older bus took it; where it goes none does, but for those that are parked.
+            Some(fault) if !matches!(outgoing.to, Destination::Parked { .. }) => Outgoing {
+                to: Destination::Parked {
+                    queue: self.queue.clone(),
+                    attempt,
+                    order: delivery.order,
+                    cause: self.cause(&fault.what, fault.hint),
+                },
+                ..outgoing
+            },
+            _ => outgoing,
+        }
     }
 
     fn cause(&self, what: &str, hint: Option<String>) -> Cause {

@@ -43,11 +43,12 @@ const TRACE_STATE: &str = "tracestate";
 const RECORD_ATTRIBUTES: &str = "trunkline_record_attributes";
 const BODY_HASH: &str = "trunkline_body_hash";
 const ATTEMPT: &str = "trunkline_attempt";
-const FAULT: &str = "trunkline_fault";
+pub(super) const FAULT: &str = "trunkline_fault";
 const FAULT_HINT: &str = "trunkline_fault_hint";
 const FAULT_FLOW: &str = "trunkline_fault_flow";
 const FAULT_STEP: &str = "trunkline_fault_step";
 const FAULT_TIME: &str = "trunkline_fault_time";
+const PARKED_ORDER: &str = "trunkline_parked_order";
 
 /// A message with its properties and headers, as a broker sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,13 +86,15 @@ pub struct Opened {
     pub attempt: u32,
     /// Why it was parked or is tried again.
     pub cause: Option<Cause>,
+    /// Its place among the parked messages of its queue.
+    pub order: Option<u64>,
     /// Why it cannot be accepted.
     pub unreadable: Option<Fault>,
 }
 
 impl Envelope {
     /// Puts a message into its envelope.
-    pub fn seal(message: &Message, attempt: u32, cause: Option<&Cause>) -> Self {
+    pub fn seal(message: &Message, attempt: u32, cause: Option<&Cause>, order: Option<u64>) -> Self {
         let (content_type, type_name, body) = match &message.content {
             Content::Canonical { type_name, bytes } => (
                 PROTOBUF.to_owned(),
@@ -139,6 +142,7 @@ impl Envelope {
             header(FAULT_STEP, Some(&cause.step));
             header(FAULT_TIME, Some(&cause.at.to_string()));
         }
+        header(PARKED_ORDER, order.map(|order| order.to_string()).as_deref());
         Self {
             content_type: Some(content_type),
             content_encoding: None,
@@ -208,6 +212,7 @@ impl Envelope {
             message,
             attempt,
             cause: self.cause(),
+            order: self.header(PARKED_ORDER).and_then(|text| text.parse().ok()),
             unreadable,
         }
     }
@@ -366,16 +371,17 @@ mod tests {
             at: "2026-11-25T13:00:01Z".parse().unwrap(),
         };
         // when
-        let opened = Envelope::seal(&message(), 3, Some(&cause)).open();
+        let opened = Envelope::seal(&message(), 3, Some(&cause), Some(17)).open();
         // then
         assert_eq!(opened.message, message());
         assert_eq!((opened.attempt, opened.cause), (3, Some(cause)));
+        assert_eq!(opened.order, Some(17));
         assert!(opened.unreadable.is_none());
     }
 
     #[test]
     fn what_cannot_be_accepted_is_kept_as_it_came_and_says_why() {
-        let sealed = Envelope::seal(&message(), 1, None);
+        let sealed = Envelope::seal(&message(), 1, None, None);
         type Break = fn(&mut Envelope);
         let cases: [(&str, Break); 9] = [
             ("`cloudEvents_time` is no time", |envelope| {
@@ -419,15 +425,15 @@ mod tests {
 
     #[test]
     fn forged_and_foreign_headers_are_not_passed_on() {
-        let mut envelope = Envelope::seal(&message(), 1, None);
+        let mut envelope = Envelope::seal(&message(), 1, None, None);
         for name in ["x-death", "CC", "BCC", "trunkline_attempt"] {
             envelope.headers.push((name.to_owned(), "-7".to_owned()));
         }
         let opened = envelope.open();
         assert_eq!(opened.attempt, 1);
         assert_eq!(
-            Envelope::seal(&opened.message, 1, None),
-            Envelope::seal(&message(), 1, None)
+            Envelope::seal(&opened.message, 1, None, None),
+            Envelope::seal(&message(), 1, None, None)
         );
     }
 }

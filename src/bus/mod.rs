@@ -8,27 +8,35 @@
 //!
 //! Not promised: that a message comes only once (receivers know its id), nor order across a queue.
 
+mod bucket;
 mod difference;
 mod drain;
 pub mod embedded;
 pub mod envelope;
+mod limits;
 pub mod rabbitmq;
+mod replay;
 mod subscription;
 mod topology;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use trunkline_sdk::Fault;
 
+pub use bucket::{Bucket, Partition};
 pub use difference::{Difference, DifferenceKind};
 pub use drain::{Drained, drain, holds};
+pub use replay::replay_key;
+pub(crate) use replay::requested;
 pub use subscription::{Delivery, Receipt, Settle, Subscription};
-pub use topology::{Channel, Queue, Topology};
+pub use topology::{Channel, Queue, Takes, Topology};
 
 use crate::{
     message::Message,
-    names::{ChannelName, FlowName, QueueName, SystemName},
+    names::{ChannelName, FlowName, MessageId, ProcessName, QueueName, SystemName},
     recovery::Rung,
 };
 
@@ -68,11 +76,20 @@ pub trait Bus: Send + Sync {
     /// The state stored last under this key by a completed hop.
     async fn state(&self, key: &StateKey) -> Result<Option<Bytes>, Fault>;
 
+    /// Whether a queue was declared here, by whomever. Nothing is made.
+    async fn exists(&self, queue: &QueueName) -> Result<bool, Fault>;
+
     /// How many messages a queue holds.
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Fault>;
 
     /// Reads what is parked for a queue without taking it, oldest first, at most `limit`.
     async fn parked(&self, queue: &QueueName, limit: usize) -> Result<Vec<Parked>, Fault>;
+
+    /// What is parked for a queue, all of it, without the bodies: so a flow that keeps order knows which keys are
+    /// parked. In no particular order.
+    ///
+    /// Faults: [`trunkline_sdk::Remedy::Wait`] when some of it is in somebody else's hands and cannot be seen.
+    async fn parked_marks(&self, queue: &QueueName) -> Result<Vec<ParkedMark>, Fault>;
 
     /// Lets go of the connection or file. Subscriptions were closed before.
     async fn close(&self);
@@ -112,6 +129,8 @@ impl Hop {
     }
 
     /// A parked message goes back to its queue, under its id, as a first attempt.
+    ///
+    /// Not for a queue that keeps order: it would come behind what follows it. [`replay_key`] keeps it.
     pub fn replay(input: Delivery) -> Self {
         let to = Destination::Queue {
             queue: input.queue().clone(),
@@ -127,6 +146,7 @@ impl Hop {
         let to = Destination::Parked {
             queue: input.queue().clone(),
             attempt: input.attempt,
+            order: input.order,
             cause,
         };
         let message = input.message.clone();
@@ -174,6 +194,8 @@ pub enum Destination {
         queue: QueueName,
         /// How many attempts were made.
         attempt: u32,
+        /// Its place among those parked there, where order is kept.
+        order: Option<u64>,
         /// Why.
         cause: Cause,
     },
@@ -203,6 +225,20 @@ pub struct Parked {
     pub attempt: u32,
     /// Why it is here; `None` if it was put here by somebody else.
     pub cause: Option<Cause>,
+    /// Its place among those parked there, see [`ParkedMark`].
+    pub order: Option<u64>,
+}
+
+/// What a flow that keeps order must know of a parked message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedMark {
+    /// Its id.
+    pub id: MessageId,
+    /// Its key.
+    pub key: Option<Arc<str>>,
+    /// Its place: messages of one key are worked on in this order, not in that of the queue, which a broker may
+    /// change. `None`, if it was put there by somebody else: before all that have one.
+    pub order: Option<u64>,
 }
 
 /// A hop that was not completed.
@@ -234,7 +270,7 @@ impl Depth {
     }
 }
 
-/// What a piece of state belongs to: the position of one source.
+/// What a piece of state belongs to: the position of one source, the suspects of one process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StateKey(String);
 
@@ -242,6 +278,11 @@ impl StateKey {
     /// The position of the source that feeds this flow.
     pub fn position(system: &SystemName, flow: &FlowName) -> Self {
         Self(format!("position/{system}/{flow}"))
+    }
+
+    /// What a process of this name may have died of.
+    pub(crate) fn suspects(process: &ProcessName) -> Self {
+        Self(format!("suspects/{process}"))
     }
 
     /// The key as text.

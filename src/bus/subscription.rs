@@ -61,6 +61,11 @@ pub struct Delivery {
     pub cause: Option<Cause>,
     /// Whether it was given out before, and may have been worked on.
     pub redelivered: bool,
+    /// A number that changes whenever the engine began to receive anew, after a lost connection too. In between
+    /// another subscription may have been given the queue: what was known of it by then is to be looked up again.
+    pub session: u64,
+    /// Of a parked message: its place among those parked for its queue, see [`super::ParkedMark`].
+    pub order: Option<u64>,
     /// Why the message cannot be accepted as it stands (no id, unknown form, damaged body): it must be parked.
     pub unreadable: Option<Fault>,
     /// By which it is settled.

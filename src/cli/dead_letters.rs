@@ -41,9 +41,17 @@ impl List {
     async fn run(self) -> Result<(), Failure> {
         let plan = load(&self.place.landscape)?;
         let bus = open_bus(&plan, &ProcessName::new("dead-letters").map_err(Fault::stop)?).await?;
-        bus.declare(&plan.topology).await?;
         let parked = all(&*bus, &plan).await?;
         bus.close().await;
+        let Some(parked) = parked else {
+            if self.json {
+                say::data(format_args!("[]\n"))?;
+            }
+            say::talk(format_args!(
+                "nothing is parked: no queue of the landscape is there yet; `trunkline run` makes them"
+            ));
+            return Ok(());
+        };
         if self.json {
             let rows: Vec<_> = parked.iter().map(|(queue, parked)| row(queue, parked)).collect();
             say::data(format_args!("{}\n", json!(rows)))?;
@@ -57,15 +65,21 @@ impl List {
     }
 }
 
-/// What is parked in a landscape.
-async fn all(bus: &dyn Bus, plan: &Plan) -> Result<Vec<(QueueName, Parked)>, Failure> {
+/// What is parked in a landscape; `None`: it has no queue on the bus. Nothing is made here.
+async fn all(bus: &dyn Bus, plan: &Plan) -> Result<Option<Vec<(QueueName, Parked)>>, Failure> {
     let mut all = Vec::new();
+    let mut found = false;
     for flow in &plan.flows {
-        let queue = flow.queue();
-        let parked = bus.parked(&queue, MOST).await?;
-        all.extend(parked.into_iter().map(|parked| (queue.clone(), parked)));
+        for queue in flow.queues() {
+            if !bus.exists(&queue.name).await? {
+                continue;
+            }
+            found = true;
+            let parked = bus.parked(&queue.name, MOST).await?;
+            all.extend(parked.into_iter().map(|parked| (queue.name.clone(), parked)));
+        }
     }
-    Ok(all)
+    Ok(found.then_some(all))
 }
 
 fn row(queue: &QueueName, parked: &Parked) -> serde_json::Value {

@@ -25,9 +25,11 @@ use super::{
 use crate::{
     adapters,
     bus::{Channel, Topology, rabbitmq},
-    flow::{Carries, Scope},
+    canonical::KeyPath,
+    flow::{Carries, Keyed, Keys, Scope},
     mapping::{self, Source},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
+    store::{CrossReferences, DeferredStore, NoStore},
 };
 
 /// Checks a landscape, whose own message types stand beside those of `model`. All problems at once, those of reading
@@ -35,10 +37,16 @@ use crate::{
 pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     let pool = &proto::read(&landscape.files, model, &mut problems);
-    let tables = tables::read(&landscape.files, &mut problems);
+    let mut tables = tables::read(&landscape.files, &mut problems);
     let schemas = schemas::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
+    tables.know_systems(systems.names());
+    let store: Arc<dyn CrossReferences> = match landscape.findings.is_lenient {
+        true => Arc::new(NoStore),
+        false => Arc::new(DeferredStore::new(within(landscape, &landscape.store))),
+    };
     let channels = channels(landscape, pool, &mut problems);
+    let keys = keys(landscape, &channels, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
     let mut uses = Uses::new(landscape);
     for file in &landscape.flows {
@@ -49,6 +57,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
             files: &landscape.files,
             pool,
             tables: &tables,
+            references: &store,
             channels: &channels,
             carries: Carries::Unknown,
             routed: Vec::new(),
@@ -60,6 +69,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
                 file,
                 schemas: &schemas,
                 systems: &systems,
+                keys: &keys,
                 uses: &mut uses,
                 scope,
             }
@@ -97,7 +107,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
                         type_name: TypeName::new(descriptor.full_name()),
                     })
                     .collect(),
-                queues: flows.iter().map(FlowPlan::topology).collect(),
+                queues: flows.iter().flat_map(FlowPlan::queues).collect(),
             },
             systems: systems
                 .iter()
@@ -117,6 +127,9 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         _ => Err(problems),
     }
 }
+
+/// In how many parts a channel with a key is read, if it does not say so.
+const PARTITIONS: u8 = 8;
 
 /// What an address of a bus begins with.
 const BUSES: [&str; 3] = ["embedded", "amqp", "amqps"];
@@ -152,13 +165,23 @@ enum End {
     Sink(Settings, Option<Shape>),
 }
 
+/// So many names of what there is are told with one that is not there.
+const MOST_NAMES: usize = 40;
+
 /// Says what there is, nearest first.
 pub(crate) fn unknown_hint<'k>(
     word: &str,
     known: impl Iterator<Item = &'k str> + Clone,
     what: &str,
 ) -> String {
-    let all: Vec<_> = known.clone().map(|name| format!("`{name}`")).collect();
+    let mut all: Vec<_> = known
+        .clone()
+        .take(MOST_NAMES)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if known.clone().nth(MOST_NAMES).is_some() {
+        all.push("…".to_owned());
+    }
     let all = if all.is_empty() {
         format!("there are no {what} yet")
     } else {
@@ -286,6 +309,40 @@ fn channels(
         }
     }
     channels
+}
+
+/// The channels that keep order, by which key.
+fn keys(
+    landscape: &Landscape,
+    channels: &Known<ChannelName, MessageDescriptor>,
+    problems: &mut Vec<Problem>,
+) -> Keys {
+    let mut keys = BTreeMap::new();
+    for entry in &landscape.channels {
+        let Some((text, place)) = &entry.key else {
+            if let Some((_, place)) = &entry.partitions {
+                problems.push(
+                    Problem::new(place, "only a channel with a `key` has partitions")
+                        .hint("say by which field order is kept, as in `key: order_id`; or leave it out"),
+                );
+            }
+            continue;
+        };
+        let Some((name, descriptor)) = channels.get(&entry.name) else {
+            continue;
+        };
+        match KeyPath::compile(descriptor, text) {
+            Ok(path) => {
+                let partitions = entry
+                    .partitions
+                    .as_ref()
+                    .map_or(PARTITIONS, |(number, _)| *number);
+                keys.insert(name.clone(), Keyed { path, partitions });
+            }
+            Err((what, hint)) => problems.push(Problem::new(place, what).hint(hint)),
+        }
+    }
+    Keys::new(keys)
 }
 
 /// `None`: there is no such type, and that was told. `hides_types`: a `.proto` file is wrong, and its types not known.

@@ -60,6 +60,18 @@ pub(crate) const CHANNEL: &[Opt] = &[
         need: Need::Default("false"),
         summary: "whether programs other than Trunkline publish to it or read from it",
     },
+    Opt {
+        name: "key",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "a field of the type, such as `order_id`: messages that have the same there keep their order",
+    },
+    Opt {
+        name: "partitions",
+        kind: Kind::Number(1, 64),
+        need: Need::Default("8"),
+        summary: "with `key`: in how many parts each flow reads it, and so in how many processes at once",
+    },
 ];
 
 /// A landscape as read: every part that could be read, and where it stands.
@@ -115,6 +127,10 @@ pub struct ChannelEntry {
     pub type_name: Option<(String, Place)>,
     /// Whether others publish to it or read from it.
     pub external: bool,
+    /// `key:`, and where it stands.
+    pub key: Option<(String, Place)>,
+    /// `partitions:`, and where it stands.
+    pub partitions: Option<(u8, Place)>,
     /// All that stands behind its name.
     pub(crate) settings: Settings,
 }
@@ -245,12 +261,19 @@ fn is_external(channel: &Settings) -> bool {
 }
 
 fn channel(entry: &Entry) -> ChannelEntry {
-    let type_name = entry.value.get("type");
+    let worded = |word| {
+        let value: &Settings = entry.value.get(word)?;
+        Some((value.text()?.to_owned(), value.place.clone()))
+    };
+    // What is no number was told when it was read.
+    let number = |(text, place): (String, Place)| Some((text.parse().ok()?, place));
     ChannelEntry {
         name: entry.key.clone(),
         place: entry.place.clone(),
-        type_name: type_name.and_then(|value| Some((value.text()?.to_owned(), value.place.clone()))),
+        type_name: worded("type"),
         external: is_external(&entry.value),
+        key: worded("key"),
+        partitions: worded("partitions").and_then(number),
         settings: entry.value.clone(),
     }
 }

@@ -10,8 +10,8 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 use trunkline_sdk::{Adapter, Fault, Settings};
 
 use crate::{
-    bus::{Queue, Topology, rabbitmq},
-    flow::Steps,
+    bus::{Partition, Queue, Takes, Topology, rabbitmq},
+    flow::{Keyed, Keys, Steps},
     mapping::Tables,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
     recovery::Schedule,
@@ -124,29 +124,44 @@ pub struct FlowPlan {
     pub target: Target,
     /// The channels to which its steps send messages, beside `target`.
     pub sends: Vec<ChannelName>,
+    /// By which keys channels keep order.
+    pub keys: Keys,
     /// When a message is tried again.
     pub retry: Schedule,
 }
 
 impl FlowPlan {
-    /// The flow's queue; of an inbound flow only its parked messages exist.
-    pub fn queue(&self) -> QueueName {
-        match &self.feed {
-            Feed::Channel { channel, .. } => QueueName::of_subscriber(channel, &self.name),
-            Feed::System { system, .. } => QueueName::of_source(system, &self.name),
-        }
-    }
-
-    /// The queue as part of the topology.
-    pub(crate) fn topology(&self) -> Queue {
-        let channel = match &self.feed {
-            Feed::Channel { channel, .. } => Some(channel.clone()),
-            Feed::System { .. } => None,
+    /// The flow's queues: one, or where its channel keeps order one for each partition and an intake. Of an inbound
+    /// flow only its parked messages exist.
+    pub fn queues(&self) -> Vec<Queue> {
+        let (channel, order) = match &self.feed {
+            Feed::Channel { channel, order, .. } => (channel, order),
+            Feed::System { system, .. } => {
+                return vec![Queue {
+                    name: QueueName::of_source(system, &self.name),
+                    channel: None,
+                    takes: Takes::All,
+                }];
+            }
         };
-        Queue {
-            name: self.queue(),
-            channel,
-        }
+        let queue = |name, takes| Queue {
+            name,
+            channel: Some(channel.clone()),
+            takes,
+        };
+        let Some(keyed) = order else {
+            let name = QueueName::of_subscriber(channel, &self.name);
+            return vec![queue(name, Takes::All)];
+        };
+        let partition = |partition: Partition| {
+            let name = QueueName::of_partition(channel, &self.name, partition.index);
+            queue(name, Takes::Partition(partition))
+        };
+        let intake = queue(QueueName::of_intake(channel, &self.name), Takes::Unkeyed);
+        Partition::all(keyed.partitions)
+            .map(partition)
+            .chain([intake])
+            .collect()
     }
 
     /// Every channel it publishes to.
@@ -177,6 +192,8 @@ pub enum Feed {
         channel: ChannelName,
         /// The type.
         type_name: TypeName,
+        /// By which key it keeps order, if it does.
+        order: Option<Keyed>,
     },
     /// A system.
     System {

@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
 
 use crate::{
-    bus::{Bus, Destination, Hop, Outgoing, StateKey, envelope::MAX_BODY},
+    bus::{Bus, Destination, Hop, Outgoing, StateKey},
     config::{Feed, FlowPlan},
-    flow::{Failed, Steps, Verdict, cause, onward, outputs, tell_refused},
+    flow::{Failed, Keys, Steps, Verdict, cause, onward, outputs, tell_refused},
     message::{Content, Message, Trace},
     names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
     observe::Tally,
@@ -32,6 +32,7 @@ pub(crate) struct Inbound {
     queue: QueueName,
     steps: Steps,
     target: Option<ChannelName>,
+    keys: Keys,
     bus: Arc<dyn Bus>,
     tally: Arc<Tally>,
     stopping: watch::Receiver<bool>,
@@ -64,9 +65,10 @@ impl Inbound {
             flow: plan.name.clone(),
             system: system.clone(),
             uri: format!("/{system}/{}", plan.name).into(),
-            queue: plan.queue(),
+            queue: QueueName::of_source(system, &plan.name),
             steps: plan.steps.clone(),
             target: plan.target.channel().cloned(),
+            keys: plan.keys.clone(),
             bus,
             tally,
             stopping,
@@ -142,7 +144,7 @@ impl Inbound {
             }
         };
         let outcome = match applied {
-            Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref()),
+            Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref(), &self.keys),
             Ok(Verdict::Filtered(rule)) => {
                 let receipt = Receipt::Filtered(rule.to_string());
                 self.tally.filtered(rule);
@@ -159,6 +161,7 @@ impl Inbound {
                 let to = Destination::Parked {
                     queue: self.queue.clone(),
                     attempt: 1,
+                    order: None,
                     cause,
                 };
                 (
@@ -251,18 +254,12 @@ impl Inbound {
     }
 }
 
-/// Refuses what the bus cannot carry, before it is put together with others, whose records it would hold up.
+/// Refuses what no bus carries, before it is put together with others, whose records it would hold up.
 fn carried(outputs: Vec<Outgoing>) -> Result<Vec<Outgoing>, Failed> {
-    let is_large = |output: &Outgoing| match &output.message.content {
-        Content::Canonical { bytes, .. } => bytes.len() > MAX_BODY,
-        Content::Native(_) => false,
-    };
-    if !outputs.iter().any(is_large) {
-        return Ok(outputs);
+    match outputs.iter().find_map(Outgoing::too_large) {
+        None => Ok(outputs),
+        Some(fault) => Err(Failed { step: "to", fault }),
     }
-    let fault = Fault::dead_letter("the message is larger than the 16 MiB that a bus carries")
-        .hint("keep large content elsewhere, and send where it is");
-    Err(Failed { step: "to", fault })
 }
 
 impl Pending {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use trunkline_sdk::{Body, Context, Delivered, Fault, Outcome, Record, Remedy, Sink};
 
 use crate::{
-    bus::{Delivery, Hop},
+    bus::Delivery,
     canonical::Tree,
     config::InDoubt,
-    flow::{Emitted, Flow},
+    flow::{Emitted, Flow, Outcomes},
     message::{Content, Message},
     names::SystemName,
     recovery::Patience,
@@ -54,20 +54,20 @@ impl Outbound {
         }
     }
 
-    /// Writes units until each is written or has failed, and returns the hops not yet completed, those of `hops`
-    /// among them. What the system could not take now is written again in place, without counting as an attempt.
-    /// When the flow is stopping, what is not settled goes back to its queue.
+    /// Writes units until each is written or has failed, which `outcomes` hears. What the system could not take now is
+    /// written again in place, without counting as an attempt. When the flow is stopping, what is not settled goes
+    /// back to its queue.
     pub(crate) async fn write(
         &self,
         flow: &Flow,
         units: Vec<(Delivery, Vec<Emitted>)>,
-        mut hops: Vec<Hop>,
-    ) -> Vec<Hop> {
+        outcomes: &mut dyn Outcomes,
+    ) {
         let mut waiting = Vec::with_capacity(units.len());
         for (delivery, emitted) in units {
             match self.parts(&delivery, emitted) {
                 Ok(parts) => waiting.push(Unit { delivery, parts }),
-                Err(fault) => hops.push(flow.failed(delivery, self.system.as_str(), &fault)),
+                Err(fault) => outcomes.failed(delivery, self.system.as_str(), &fault),
             }
         }
         let mut patience = Patience::new();
@@ -77,9 +77,9 @@ impl Outbound {
             let mut delay = Duration::ZERO;
             for (unit, settled) in self.write_once(waiting).await {
                 match settled {
-                    Settled::Written => hops.push(flow.delivered(unit.delivery)),
+                    Settled::Written => outcomes.delivered(unit.delivery),
                     Settled::Failed(fault) => {
-                        hops.push(flow.failed(unit.delivery, self.system.as_str(), &fault));
+                        outcomes.failed(unit.delivery, self.system.as_str(), &fault);
                     }
                     Settled::Again(fault) => {
                         if !told {
@@ -99,7 +99,7 @@ impl Outbound {
                 break;
             }
             // What is settled must not wait for what is not.
-            flow.complete(std::mem::take(&mut hops)).await;
+            outcomes.complete().await;
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = flow.stopping() => {}
@@ -108,7 +108,6 @@ impl Outbound {
         if told && waiting.is_empty() {
             tracing::info!(flow = %flow.name(), system = %self.system, "the system takes messages again");
         }
-        hops
     }
 
     async fn write_once(&self, units: Vec<Unit>) -> Vec<(Unit, Settled)> {

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use trunkline_sdk::{Fault, Remedy};
 
-use super::{Emitted, Failed, Rule, Steps, Verdict};
+use super::{Emitted, Failed, Keys, Rule, Steps, Verdict, ordered};
 use crate::{
     bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription},
     config::{Feed, FlowPlan},
     endpoint::Outbound,
     message::Content,
-    names::{ChannelName, FlowName, TypeName},
+    names::{ChannelName, FlowName, QueueName, TypeName},
     observe::Tally,
     recovery::{Patience, Schedule},
 };
@@ -21,20 +22,21 @@ use crate::{
 /// Messages a flow has in its hands at most.
 const PREFETCH: u16 = 512;
 /// Messages it takes at once.
-const BATCH: usize = 128;
+pub(super) const BATCH: usize = 128;
 /// Messages that are on their way to channels at once: enough to keep the bus busy while the next are worked on,
 /// however few come at a time.
-const UNDER_WAY: usize = 512;
+pub(super) const UNDER_WAY: usize = 512;
 
 /// One running flow that reads a channel.
 pub(crate) struct Flow {
-    name: FlowName,
-    type_name: TypeName,
+    pub(super) name: FlowName,
+    pub(super) type_name: TypeName,
     steps: Steps,
     target: Option<ChannelName>,
-    retry: Schedule,
-    bus: Arc<dyn Bus>,
-    tally: Arc<Tally>,
+    keys: Keys,
+    pub(super) retry: Schedule,
+    pub(super) bus: Arc<dyn Bus>,
+    pub(super) tally: Arc<Tally>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -48,20 +50,30 @@ pub(crate) async fn run(
     tally: Arc<Tally>,
     stopping: watch::Receiver<bool>,
 ) -> Result<(), Fault> {
-    let Feed::Channel { type_name, .. } = &plan.feed else {
+    let Feed::Channel {
+        channel,
+        type_name,
+        order,
+    } = &plan.feed
+    else {
         return Err(Fault::stop(format!("flow `{}` reads no channel", plan.name)));
     };
-    let mut subscription = bus.subscribe(&plan.queue(), PREFETCH).await?;
     let flow = Flow {
         name: plan.name.clone(),
         type_name: type_name.clone(),
         steps: plan.steps.clone(),
         target: plan.target.channel().cloned(),
+        keys: plan.keys.clone(),
         retry: plan.retry.clone(),
         bus,
         tally,
         stopping,
     };
+    if let Some(keyed) = order {
+        return ordered::run(&flow, channel, keyed, sink).await;
+    }
+    let queue = QueueName::of_subscriber(channel, &flow.name);
+    let mut subscription = flow.bus.subscribe(&queue, PREFETCH).await?;
     match sink {
         Some(sink) => flow.to_system(sink, &mut subscription).await,
         None => flow.to_channels(&mut subscription).await,
@@ -70,10 +82,47 @@ pub(crate) async fn run(
     if flow.is_stopping() {
         return Ok(());
     }
-    Err(Fault::reopen(format!(
-        "the bus has ended the reading of queue `{}`",
-        plan.queue()
-    )))
+    Err(ended(&queue))
+}
+
+/// The bus has ended a subscription.
+pub(super) fn ended(queue: &QueueName) -> Fault {
+    Fault::reopen(format!("the bus has ended the reading of queue `{queue}`"))
+}
+
+/// Where it is written down what became of messages that went into a system.
+#[async_trait]
+pub(crate) trait Outcomes: Send {
+    /// It has reached its system.
+    fn delivered(&mut self, delivery: Delivery);
+
+    /// A fault of this one message.
+    fn failed(&mut self, delivery: Delivery, step: &str, fault: &Fault);
+
+    /// Completes what was written down so far: it need not wait for what is not settled yet.
+    async fn complete(&mut self);
+}
+
+/// The outcomes of a batch: each is a hop.
+struct Batch<'f> {
+    flow: &'f Flow,
+    hops: Vec<Hop>,
+}
+
+#[async_trait]
+impl Outcomes for Batch<'_> {
+    fn delivered(&mut self, delivery: Delivery) {
+        self.flow.tally.delivered();
+        self.hops.push(Hop::of(delivery, Vec::new()));
+    }
+
+    fn failed(&mut self, delivery: Delivery, step: &str, fault: &Fault) {
+        self.hops.push(self.flow.failed(delivery, step, fault));
+    }
+
+    async fn complete(&mut self) {
+        self.flow.complete(std::mem::take(&mut self.hops)).await;
+    }
 }
 
 impl Flow {
@@ -121,24 +170,27 @@ impl Flow {
                     }
                 }
             }
-            let mut hops = Vec::with_capacity(batch.len());
+            let mut outcomes = Batch {
+                flow: self,
+                hops: Vec::with_capacity(batch.len()),
+            };
             let mut units = Vec::with_capacity(batch.len());
             for delivery in batch.drain(..) {
                 match self.step(&delivery).await {
                     Ok(Verdict::Emitted(emitted)) => units.push((delivery, emitted)),
-                    Ok(Verdict::Filtered(rule)) => hops.push(self.filtered(delivery, rule)),
-                    Err(failed) => hops.push(self.failed(delivery, failed.step, &failed.fault)),
+                    Ok(Verdict::Filtered(rule)) => outcomes.hops.push(self.filtered(delivery, rule)),
+                    Err(failed) => outcomes.failed(delivery, failed.step, &failed.fault),
                 }
             }
-            let hops = sink.write(self, units, hops).await;
-            self.complete(hops).await;
+            sink.write(self, units, &mut outcomes).await;
+            outcomes.complete().await;
         }
     }
 
     /// What becomes of a delivery that goes towards channels.
     async fn hop(&self, delivery: Delivery) -> Hop {
         let outcome = match self.step(&delivery).await {
-            Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref()),
+            Ok(Verdict::Emitted(emitted)) => self.outputs(emitted),
             Ok(Verdict::Filtered(rule)) => return self.filtered(delivery, rule),
             Err(failed) => Err(failed),
         };
@@ -148,7 +200,12 @@ impl Flow {
         }
     }
 
-    async fn step(&self, delivery: &Delivery) -> Result<Verdict, Failed> {
+    /// Gives what came out of the steps its destination.
+    pub(super) fn outputs(&self, emitted: Vec<Emitted>) -> Result<Vec<Outgoing>, Failed> {
+        outputs(emitted, self.target.as_ref(), &self.keys)
+    }
+
+    pub(super) async fn step(&self, delivery: &Delivery) -> Result<Verdict, Failed> {
         self.tally.received(delivery.redelivered || delivery.attempt > 1);
         self.acceptable(delivery).map_err(|fault| Failed {
             step: "receive",
@@ -189,19 +246,13 @@ impl Flow {
         }
     }
 
-    fn filtered(&self, delivery: Delivery, rule: Rule) -> Hop {
+    pub(super) fn filtered(&self, delivery: Delivery, rule: Rule) -> Hop {
         self.tally.filtered(rule);
         Hop::of(delivery, Vec::new())
     }
 
-    /// It has reached its system.
-    pub(crate) fn delivered(&self, delivery: Delivery) -> Hop {
-        self.tally.delivered();
-        Hop::of(delivery, Vec::new())
-    }
-
     /// A fault of one message: tried again later as long as its schedule allows, else parked.
-    pub(crate) fn failed(&self, delivery: Delivery, step: &str, fault: &Fault) -> Hop {
+    fn failed(&self, delivery: Delivery, step: &str, fault: &Fault) -> Hop {
         let again = match fault.remedy {
             Remedy::DeadLetter => None,
             Remedy::Retry | Remedy::Wait | Remedy::Reopen | Remedy::Stop => {
@@ -227,7 +278,17 @@ impl Flow {
     /// Completes hops, again and again until the bus has taken all of them or the flow is stopping: the outputs
     /// of a hop keep their ids, so that a repeat is one message to its receiver. What the bus can never carry is
     /// parked as it came in.
-    pub(crate) async fn complete(&self, mut hops: Vec<Hop>) {
+    async fn complete(&self, hops: Vec<Hop>) {
+        let parked = |input, fault: &Fault| self.failed(input, "to", fault);
+        self.complete_or(hops, parked).await;
+    }
+
+    /// As [`Flow::complete`]; `parked` makes the hop of an input that is parked instead.
+    pub(super) async fn complete_or(
+        &self,
+        mut hops: Vec<Hop>,
+        mut parked: impl FnMut(Delivery, &Fault) -> Hop,
+    ) {
         let mut patience = Patience::new();
         let mut told = false;
         while !hops.is_empty() {
@@ -239,7 +300,7 @@ impl Flow {
                     Ok(()) => self.tally.published(onward),
                     Err(Refused { hop, fault }) if fault.remedy == Remedy::DeadLetter && onward > 0 => {
                         let inputs = hop.inputs.into_iter();
-                        hops.extend(inputs.map(|input| self.failed(input, "to", &fault)));
+                        hops.extend(inputs.map(|input| parked(input, &fault)));
                     }
                     Err(again) => refused.push(again),
                 }
@@ -296,12 +357,20 @@ pub(crate) fn tell_refused(flow: &FlowName, hops: usize, fault: &Fault) {
 }
 
 /// Gives what came out of the steps its destination.
-pub(crate) fn outputs(emitted: Vec<Emitted>, target: Option<&ChannelName>) -> Result<Vec<Outgoing>, Failed> {
-    let outgoing = |Emitted { message, to }| match to.or_else(|| target.cloned()) {
-        Some(channel) => Ok(Outgoing {
-            to: Destination::Channel(channel),
-            message,
-        }),
+pub(crate) fn outputs(
+    emitted: Vec<Emitted>,
+    target: Option<&ChannelName>,
+    keys: &Keys,
+) -> Result<Vec<Outgoing>, Failed> {
+    let outgoing = |Emitted { mut message, to }| match to.or_else(|| target.cloned()) {
+        Some(channel) => {
+            if let Some(keyed) = keys.get(&channel) {
+                let key = keyed.key(&message);
+                message.key = Some(key.map_err(|fault| Failed { step: "to", fault })?);
+            }
+            let to = Destination::Channel(channel);
+            Ok(Outgoing { to, message })
+        }
         None => {
             let fault =
                 Fault::dead_letter("no step sent the message anywhere").hint("end the flow with `to:`");

@@ -1,7 +1,8 @@
 //! The steps of a flow, one after the other.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
 
+use futures_util::FutureExt;
 use trunkline_sdk::Fault;
 
 use super::{Expression, Processor, Rule, Step};
@@ -73,7 +74,8 @@ impl Steps {
     }
 
     /// Takes a message through all steps. Of a message that was split all parts come out, or none: a part that
-    /// fails fails the whole.
+    /// fails fails the whole. So does a step that panics: the message is parked, and does not fell its flow again and
+    /// again.
     pub async fn apply(&self, message: Message) -> Result<Verdict, Failed> {
         let mut on_the_way = vec![message];
         let mut emitted = Vec::with_capacity(1);
@@ -81,7 +83,8 @@ impl Steps {
         for processor in self.0.iter() {
             let mut next = Vec::with_capacity(on_the_way.len());
             for message in on_the_way {
-                match processor.process(message).await {
+                let step = AssertUnwindSafe(processor.process(message)).catch_unwind();
+                match step.await.unwrap_or_else(|_| Err(broken())) {
                     Ok(Step::Pass(message)) => next.push(message),
                     Ok(Step::Emit(messages)) => next.extend(messages),
                     Ok(Step::Send(message, to)) => emitted.push(Emitted {
@@ -111,6 +114,11 @@ impl Steps {
         }
         Ok(Verdict::Emitted(emitted))
     }
+}
+
+fn broken() -> Fault {
+    Fault::dead_letter("a step panicked: this is our mistake")
+        .hint("please report it with what the log says; replay the message when that is mended")
 }
 
 impl fmt::Debug for Steps {

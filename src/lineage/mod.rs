@@ -107,7 +107,9 @@ impl Lineage {
         };
         let mut at = match &flow.feed {
             Feed::System { system, .. } => Site::Source(system.clone()),
-            Feed::Channel { channel, type_name } => Site::Channel(channel.clone(), type_name.clone()),
+            Feed::Channel {
+                channel, type_name, ..
+            } => Site::Channel(channel.clone(), type_name.clone()),
         };
         let channels: Vec<_> = flow
             .publishes()

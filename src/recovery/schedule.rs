@@ -105,21 +105,30 @@ impl Schedule {
             .unwrap_or(self.first);
         Some(Rung::at_least(delay))
     }
+
+    /// How long all delays are together.
+    pub fn whole(&self) -> Duration {
+        (1..self.attempts)
+            .filter_map(|attempt| self.after(attempt))
+            .map(Rung::delay)
+            .sum()
+    }
 }
 
-/// Endless delays between attempts to reach something that is away, with jitter: 100 ms to 5 s.
+/// Endless delays between attempts to reach something that is away, with jitter: from 100 ms, to 5 s if nothing else is
+/// said.
 #[derive(Debug)]
 pub struct Patience(ExponentialBackoff);
 
 impl Patience {
     /// Begins with the shortest delay.
     pub fn new() -> Self {
-        Self(exponential(
-            Duration::from_millis(100),
-            2.0,
-            Duration::from_secs(5),
-            0.3,
-        ))
+        Self::up_to(Duration::from_secs(5))
+    }
+
+    /// With no delay longer than this, but for the jitter.
+    pub fn up_to(longest: Duration) -> Self {
+        Self(exponential(Duration::from_millis(100), 2.0, longest, 0.3))
     }
 
     /// The next delay.
@@ -160,6 +169,7 @@ mod tests {
         let rungs: Vec<_> = (1..=7)
             .map(|attempt| schedule.after(attempt).map(Rung::word))
             .collect();
+        assert_eq!(schedule.whole(), Duration::from_secs(1 + 5 + 30 + 30 + 120 + 120));
         assert_eq!(
             rungs,
             [

@@ -52,6 +52,8 @@ pub(crate) async fn what_is_not_declared_is_refused<S: Subject>() {
     let (_place, bus) = opened::<S>().await;
     let nowhere = queue("nowhere", "nobody");
     // when, then
+    assert!(bus.exists(&billing()).await.expect("it answers"));
+    assert!(!bus.exists(&nowhere).await.expect("it answers"));
     let fault = bus
         .subscribe(&nowhere, 1)
         .await

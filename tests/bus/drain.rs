@@ -66,6 +66,7 @@ async fn fill(bus: &dyn Bus) {
     let to = Destination::Parked {
         queue: inbound(),
         attempt: 1,
+        order: None,
         cause: cause(),
     };
     let mut hop = from_source(vec![Outgoing {

@@ -12,6 +12,7 @@ mod crash;
 mod declare;
 mod deliver;
 mod drain;
+mod order;
 mod park;
 mod publish;
 mod rabbit;
@@ -63,6 +64,7 @@ macro_rules! contract {
             park::parked_messages_are_no_longer_delivered,
             park::parked_messages_are_listed_oldest_first_and_outlive_reopening,
             park::a_source_parks_what_it_cannot_map,
+            park::what_no_bus_carries_is_refused_and_parked_without_what_is_too_much,
             park::a_replayed_message_comes_to_its_own_queue_as_a_first_attempt,
             park::a_discarded_message_is_gone_for_good,
             park::a_parked_message_that_is_dropped_stays_parked,
@@ -72,6 +74,13 @@ macro_rules! contract {
             crash::what_a_killed_process_had_confirmed_is_there,
             crash::a_process_killed_while_forwarding_loses_nothing,
             crash::a_slow_consumer_keeps_no_more_than_its_prefetch_in_memory,
+            order::each_key_has_its_partition_and_what_has_none_goes_to_the_intake,
+            order::a_partition_is_given_to_one_subscription_and_then_to_the_next,
+            order::a_dropped_subscription_leaves_its_partition_to_the_next,
+            order::marks_tell_of_all_that_is_parked_in_which_order,
+            order::another_number_of_partitions_is_refused_while_something_waits,
+            order::a_process_killed_again_and_again_keeps_the_order_of_each_key,
+            order::a_process_killed_while_it_replays_keeps_the_order_of_each_key,
             $($($more::$one,)*)?
         }
     };
@@ -95,4 +104,4 @@ macro_rules! contract {
 }
 
 contract!(embedded, crate::subject::Embedded; and crash::a_message_that_kills_its_process_runs_alone_and_is_parked);
-contract!(rabbitmq, crate::rabbit::Rabbit);
+contract!(rabbitmq, crate::rabbit::Rabbit; and crash::a_message_that_kills_its_process_runs_alone_and_is_parked);

@@ -10,12 +10,12 @@ use trunkline::{
     names::QueueName,
     recovery::Rung,
 };
-use trunkline_sdk::Body;
+use trunkline_sdk::{Body, Remedy};
 
 use crate::{
     scene::{
         PATIENCE, assert_empty, billing, cause, complete, from_source, inbound, opened, order, orders,
-        publish, receive, receive_one, reopened, settle, stock, subscribe, take,
+        publish, receive, receive_one, reopened, settle, stock, subscribe, take, to, with_body,
     },
     subject::Subject,
 };
@@ -121,6 +121,7 @@ pub(crate) async fn a_source_parks_what_it_cannot_map<S: Subject>() {
     let to = Destination::Parked {
         queue: inbound(),
         attempt: 1,
+        order: None,
         cause: cause(),
     };
     // when
@@ -136,6 +137,55 @@ pub(crate) async fn a_source_parks_what_it_cannot_map<S: Subject>() {
     assert_eq!(found.len(), 1);
     assert_eq!((&found[0].message, found[0].attempt), (&record, 1));
     assert_eq!(found[0].cause, Some(cause()));
+    bus.close().await;
+}
+
+pub(crate) async fn what_no_bus_carries_is_refused_and_parked_without_what_is_too_much<S: Subject>() {
+    // given: more of attributes than any bus carries
+    let (_place, bus) = opened::<S>().await;
+    let mut message = with_body("m", vec![7; 100_000]);
+    message.key = Some("1001".into());
+    message.subject = Some("s".repeat(60_000).into());
+    message.reply_to = Some("r".repeat(256).into());
+    message.facts = [("header".to_owned(), "f".repeat(40_000))].into();
+    // when
+    let refused = complete(&*bus, from_source(vec![to("orders", message.clone())]))
+        .await
+        .expect_err("no bus carries it");
+    // then
+    assert_eq!(refused.fault.remedy, Remedy::DeadLetter);
+    // when
+    let mut cause = cause();
+    cause.hint = Some("h".repeat(60_000));
+    let park = Outgoing {
+        to: Destination::Parked {
+            queue: inbound(),
+            attempt: 2,
+            order: None,
+            cause,
+        },
+        message: message.clone(),
+    };
+    complete(&*bus, from_source(vec![park]))
+        .await
+        .expect("what is parked is always taken");
+    // then
+    let found = parked(&*bus, &inbound()).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].message.content, message.content);
+    assert_eq!(
+        (&found[0].message.id, &found[0].message.key),
+        (&message.id, &message.key)
+    );
+    let told = &found[0].cause.as_ref().expect("it says why").what;
+    for part in [
+        "changed 0 rows, expected 1",
+        "`cloudEvents_subject` (60000 bytes)",
+        "`reply_to` (256 bytes)",
+        "`trunkline_record_attributes`",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     bus.close().await;
 }
 

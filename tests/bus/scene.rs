@@ -9,7 +9,8 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout};
 use trunkline::{
     bus::{
-        Bus, Cause, Channel, Delivery, Destination, Hop, Outgoing, Queue, Refused, Subscription, Topology,
+        Bus, Cause, Channel, Delivery, Destination, Hop, Outgoing, Queue, Refused, Subscription, Takes,
+        Topology,
     },
     message::{Content, Message},
     names::{ChannelName, FlowName, MessageId, QueueName, SystemName, TypeName},
@@ -56,6 +57,7 @@ pub(crate) fn landscape() -> Topology {
     let bound = |channel_name, flow_name| Queue {
         name: queue(channel_name, flow_name),
         channel: Some(channel(channel_name)),
+        takes: Takes::All,
     };
     Topology {
         channels: ["orders", "audit", "void"]
@@ -71,6 +73,7 @@ pub(crate) fn landscape() -> Topology {
             Queue {
                 name: inbound(),
                 channel: None,
+                takes: Takes::All,
             },
         ],
     }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use tempfile::TempDir;
 use trunkline::{
-    bus::{Bus, Channel, Queue, Topology, embedded::EmbeddedBus},
+    bus::{Bus, Channel, Queue, Takes, Topology, embedded::EmbeddedBus},
     names::{ChannelName, QueueName, TypeName},
 };
 
@@ -75,6 +75,7 @@ impl Subject for Embedded {
             queues: vec![Queue {
                 name: queue.clone(),
                 channel: Some(elsewhere),
+                takes: Takes::All,
             }],
         };
         bus.declare(&topology).await.expect("it is made");

@@ -1,7 +1,7 @@
 //! A landscape grows: from the embedded bus to RabbitMQ.
 
 use trunkline::{
-    bus::{Bus, Channel, Destination, Hop, Outgoing, Queue, Topology, embedded::EmbeddedBus},
+    bus::{Bus, Channel, Destination, Hop, Outgoing, Queue, Takes, Topology, embedded::EmbeddedBus},
     message::{Content, Message},
     names::{ChannelName, FlowName, MessageId, QueueName, TypeName},
 };
@@ -22,6 +22,7 @@ async fn three_orders_wait(scene: &Scene) {
         queues: vec![Queue {
             name: QueueName::of_subscriber(&channel, &flow),
             channel: Some(channel.clone()),
+            takes: Takes::All,
         }],
     };
     bus.declare(&landscape).await.expect("it is new");

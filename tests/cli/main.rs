@@ -16,3 +16,4 @@ mod start;
 mod stop;
 mod test;
 mod words;
+mod xref;

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use trunkline::{
     bus::{
-        Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Subscription, Topology,
+        Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Subscription, Takes, Topology,
         rabbitmq::RabbitBus,
     },
     message::Message,
@@ -48,6 +48,7 @@ impl Landscape {
             queues: vec![Queue {
                 name: queue(),
                 channel: Some(orders()),
+                takes: Takes::All,
             }],
         };
         bus.declare(&topology).await.expect("the virtual host is empty");

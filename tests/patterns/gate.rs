@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 use trunkline::{
-    bus::{Bus, Depth, Hop, Parked, Refused, StateKey, Subscription, Topology},
+    bus::{Bus, Depth, Hop, Parked, ParkedMark, Refused, StateKey, Subscription, Topology},
     names::QueueName,
 };
 use trunkline_sdk::Fault;
@@ -154,12 +154,20 @@ impl Bus for Gate {
         self.behind.state(key).await
     }
 
+    async fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {
+        self.behind.exists(queue).await
+    }
+
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Fault> {
         self.behind.depth(queue).await
     }
 
     async fn parked(&self, queue: &QueueName, limit: usize) -> Result<Vec<Parked>, Fault> {
         self.behind.parked(queue, limit).await
+    }
+
+    async fn parked_marks(&self, queue: &QueueName) -> Result<Vec<ParkedMark>, Fault> {
+        self.behind.parked_marks(queue).await
     }
 
     async fn close(&self) {

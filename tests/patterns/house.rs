@@ -12,12 +12,14 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use trunkline::{
-    bus::{Bus, Depth, Parked, Queue},
+    bus::{Bus, Depth, Parked, Queue, Takes},
     config::{self, Files, Landscape, Plan, Variables},
+    flow::Steps,
     message::Message,
     names::{QueueName, SystemName},
     observe::Counts,
     runtime::Runtime,
+    store::SqliteStore,
 };
 
 use crate::{
@@ -40,6 +42,7 @@ channels:
   first:  { type: trunkline.commerce.v1.Order, external: true }
   second: { type: trunkline.commerce.v1.Order, external: true }
   third:  { type: trunkline.commerce.v1.Order, external: true }
+  kept:   { type: trunkline.commerce.v1.Order, external: true, key: buyer_reference, partitions: 4 }
   moves:  { type: trunkline.commerce.v1.StockMove, external: true }
   void:   { type: trunkline.commerce.v1.StockMove, external: true }
 "#;
@@ -48,6 +51,10 @@ const ERP: &str = "
 CREATE TABLE stock (sku TEXT PRIMARY KEY, on_hand INTEGER NOT NULL CHECK (on_hand >= 0));
 INSERT INTO stock VALUES ('TEA', 1000000), ('CUP', 1000000), ('SOLD-OUT', 0);
 CREATE TABLE orders (order_id TEXT NOT NULL);
+CREATE TABLE kept (number INTEGER PRIMARY KEY AUTOINCREMENT, buyer TEXT NOT NULL, order_id TEXT NOT NULL);
+CREATE TABLE closed (order_id TEXT PRIMARY KEY);
+CREATE TRIGGER refuse BEFORE INSERT ON kept WHEN NEW.order_id IN (SELECT order_id FROM closed)
+  BEGIN SELECT RAISE(ABORT, 'closed'); END;
 ";
 
 /// A landscape with its bus.
@@ -82,6 +89,13 @@ impl<S: Subject> House<S> {
             home,
             plan,
             runtime: None,
+        }
+    }
+
+    /// Gives every flow these steps in place of its own.
+    pub(crate) fn replace_steps(&mut self, steps: impl Fn() -> Steps) {
+        for flow in &mut self.plan.flows {
+            flow.steps = steps();
         }
     }
 
@@ -214,6 +228,11 @@ impl<S: Subject> House<S> {
         address.to_owned()
     }
 
+    /// The store of the landscape, beside the running one.
+    pub(crate) fn store(&self) -> SqliteStore {
+        SqliteStore::open(&self.plan.store).expect("the folder may be written")
+    }
+
     /// Where the drop folder is.
     pub(crate) fn drop_folder(&self) -> PathBuf {
         self.home.path().join("drop")
@@ -280,7 +299,7 @@ fn plan(home: &Path, flows: &[&str], variables: &[(&str, &str)]) -> Plan {
     let told = |problems: &[_]| config::report(&landscape, problems);
     let mut plan = config::check(&landscape, trunkline_proto::descriptor_pool())
         .unwrap_or_else(|problems| panic!("{}", told(&problems)));
-    let read = ["orders", "first", "second", "third", "moves"];
+    let read = ["orders", "first", "second", "third", "moves", "kept"];
     plan.topology.queues.extend(read.map(test_queue));
     plan
 }
@@ -289,5 +308,6 @@ fn test_queue(channel_name: &str) -> Queue {
     Queue {
         name: queue(channel_name, "test"),
         channel: Some(channel(channel_name)),
+        takes: Takes::All,
     }
 }

@@ -18,6 +18,7 @@ mod messages;
 #[path = "../bus/scene.rs"]
 #[allow(dead_code, reason = "shared with the suite of the bus")]
 mod on_bus;
+mod order;
 mod outbound;
 #[path = "../bus/rabbit.rs"]
 mod rabbit;
@@ -43,6 +44,7 @@ macro_rules! sentences {
             translate::the_same_message_again_is_translated_into_the_same_message_again,
             translate::a_message_that_went_through_a_record_has_an_id_of_its_own_too,
             translate::what_cannot_be_translated_is_parked_as_it_came_and_the_others_go_on,
+            translate::a_cross_reference_is_fetched_before_the_mapping_runs_and_a_missing_one_parks_the_message,
             translate::a_message_that_grows_beyond_what_the_bus_carries_is_parked,
             route::the_first_case_that_is_true_takes_the_message_unchanged,
             route::a_message_whose_case_cannot_be_told_is_parked,
@@ -76,6 +78,21 @@ macro_rules! sentences {
             delivery::two_instances_share_the_work_and_apply_each_message_once,
             delivery::a_flow_whose_subscription_ends_begins_again,
             delivery::a_flow_that_panics_begins_again_where_it_was,
+            order::messages_of_a_key_keep_their_order_while_many_keys_are_under_way,
+            order::what_fails_in_passing_is_tried_again_before_what_follows_it,
+            order::what_follows_a_failed_message_is_parked_behind_it_and_other_keys_flow,
+            order::a_parked_key_is_remembered_after_a_stop_and_a_crash,
+            order::an_instance_that_takes_over_keeps_the_order_and_knows_the_parked_keys,
+            order::a_replay_drains_the_key_in_order_while_new_messages_arrive,
+            order::what_fails_again_in_a_replay_stays_parked_in_its_place,
+            order::a_replay_of_one_key_leaves_the_others_parked,
+            order::a_crash_in_the_middle_of_a_replay_repeats_and_keeps_the_order,
+            order::when_parked_messages_were_taken_away_a_replay_sets_their_key_free,
+            order::what_comes_without_a_key_passes_the_intake_in_its_order,
+            order::what_lies_in_the_wrong_partition_is_sent_on_in_its_order,
+            order::what_has_no_key_is_parked_alone_and_says_so,
+            order::a_flow_gives_what_it_publishes_the_key_of_its_channel,
+            order::a_step_that_panics_parks_its_message_and_the_flow_goes_on,
         }
     };
     ($engine:ident, $subject:ty; $($file:ident::$sentence:ident,)*) => {

@@ -3,15 +3,15 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use lapin::options::QueueDeleteOptions;
+use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
 use tokio::time::{Instant, timeout};
-use trunkline::bus::Bus;
+use trunkline::bus::{Bus, Queue, Takes};
 use trunkline_sdk::Remedy;
 
 use crate::{
     scene::{
-        billing, drained, opened, order, plain_client, publish, publish_at_last, receive, receive_one,
-        receive_until, settle, until,
+        billing, channel, connect, drained, landscape, opened, order, plain_client, publish, publish_at_last,
+        reader, receive, receive_one, receive_until, settle, until,
     },
     support::services::Broker,
 };
@@ -64,6 +64,98 @@ async fn a_broker_that_was_stopped_is_found_again_and_nothing_is_lost() {
     }
     assert!(seen.contains("waited"));
     drained(&*scene.bus).await;
+    subscription.close().await;
+    scene.bus.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_seconds_after_the_broker_answers_again_messages_go_through() {
+    // given: forty flows, all of them at work
+    let broker = Broker::own().await;
+    let scene = connect(broker.amqp()).await.unwrap();
+    let flows: Vec<_> = (0..40).map(|number| reader(&format!("flow-{number}"))).collect();
+    let mut topology = landscape();
+    topology.queues = flows
+        .iter()
+        .map(|name| Queue {
+            name: name.clone(),
+            channel: Some(channel("orders")),
+            takes: Takes::All,
+        })
+        .collect();
+    scene.bus.declare(&topology).await.expect("it is declared");
+    let mut subscriptions = Vec::new();
+    for flow in &flows {
+        subscriptions.push(scene.bus.subscribe(flow, 5).await.unwrap());
+    }
+    // when
+    broker.stop().await;
+    let publishing = {
+        let bus = scene.bus.clone();
+        tokio::spawn(async move { publish_at_last(&*bus, order("after")).await })
+    };
+    let answers = {
+        let url = broker.amqp().to_owned();
+        tokio::spawn(async move {
+            until("it answers", || async {
+                Connection::connect(&url, ConnectionProperties::default())
+                    .await
+                    .is_ok()
+            })
+            .await;
+            Instant::now()
+        })
+    };
+    broker.start().await;
+    let answers = answers.await.unwrap();
+    // then: published, and received by everybody
+    publishing.await.unwrap();
+    let published = answers.elapsed();
+    for subscription in &mut subscriptions {
+        assert_eq!(receive_one(subscription).await.message, order("after"));
+    }
+    let received = answers.elapsed();
+    assert!(
+        received < Duration::from_secs(5),
+        "published after {published:?}, received after {received:?}"
+    );
+    println!("published after {published:?}, received after {received:?}");
+    for subscription in subscriptions {
+        subscription.close().await;
+    }
+    scene.bus.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_frozen_node_does_not_confirm_goes_to_the_next_under_the_same_id() {
+    // given: two nodes; that they are no cluster shows which of them has what
+    let (first, second) = (Broker::own().await, Broker::own().await);
+    let place = |broker: &Broker| broker.amqp().rsplit_once('@').unwrap().1.to_owned();
+    let node = place(&second).split('/').next().unwrap().to_owned();
+    let (before, vhost) = first.amqp().rsplit_once('/').unwrap();
+    let scene = opened(&format!("{before},{node}/{vhost}")).await;
+    publish(&*scene.bus, order("before"))
+        .await
+        .expect("it is confirmed");
+    // when
+    first.pause().await;
+    publish_at_last(&*scene.bus, order("during")).await;
+    // then
+    let mut subscription = scene.bus.subscribe(&billing(), 5).await.unwrap();
+    let delivery = receive_one(&mut subscription).await;
+    assert_eq!(delivery.message, order("during"));
+    settle(&*scene.bus, vec![delivery]).await;
+    first.resume().await;
+    subscription.close().await;
+    scene.bus.close().await;
+    // then: the first one may have it as well, it is the same message
+    let scene = opened(first.amqp()).await;
+    let mut subscription = scene.bus.subscribe(&billing(), 5).await.unwrap();
+    publish(&*scene.bus, order("last"))
+        .await
+        .expect("it is confirmed");
+    let seen = receive_until(&*scene.bus, &mut subscription, "last").await;
+    assert!(seen.contains(&"before".to_owned()), "{seen:?}");
     subscription.close().await;
     scene.bus.close().await;
 }
@@ -195,6 +287,42 @@ async fn a_queue_that_is_deleted_under_its_consumer_is_made_again() {
     })
     .await;
     receive_until(&*scene.bus, &mut subscription, "after").await;
+    subscription.close().await;
+    scene.bus.close().await;
+}
+
+/// In Erlang: the queue drops its consumers, and tells nobody.
+const FORGET: &str = "
+    {ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, <<\"orders.billing\">>)),
+    S = amqqueue:get_pid(Q),
+    {ok, {_, Consumers}, _} = ra:local_query(S, fun rabbit_fifo:query_consumers/1),
+    [ra:process_command(S, rabbit_fifo:make_checkout(C, cancel, #{})) || C <- maps:keys(Consumers)],
+    io:format(\"~p\", [maps:size(Consumers)]).";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_the_broker_has_forgotten_consumes_again() {
+    // given
+    let broker = Broker::own().await;
+    let scene = opened(broker.amqp()).await;
+    let mut subscription = scene.bus.subscribe(&billing(), 5).await.unwrap();
+    publish(&*scene.bus, order("before"))
+        .await
+        .expect("it is confirmed");
+    receive_until(&*scene.bus, &mut subscription, "before").await;
+    // when: connection and channel stay open
+    let forgotten = broker.ctl(&["eval", FORGET]).await;
+    assert!(forgotten.starts_with('1'), "{forgotten}");
+    publish(&*scene.bus, order("after"))
+        .await
+        .expect("it is confirmed");
+    // then
+    let mut batch = Vec::new();
+    timeout(Duration::from_secs(60), subscription.receive(&mut batch, 1))
+        .await
+        .expect("it comes");
+    assert_eq!(batch[0].message, order("after"));
+    settle(&*scene.bus, batch).await;
+    drained(&*scene.bus).await;
     subscription.close().await;
     scene.bus.close().await;
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 use trunkline::{
     bus::{
-        Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Refused, Subscription, Topology,
+        Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Refused, Subscription, Takes, Topology,
         rabbitmq::RabbitBus,
     },
     message::{Content, Message},
@@ -16,24 +16,35 @@ use trunkline::{
 };
 use trunkline_sdk::Fault;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const ORDER: &str = "trunkline.commerce.v1.Order";
 
 /// A bus, with the folder of its store.
 pub(crate) struct Scene {
     pub(crate) bus: Arc<RabbitBus>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 pub(crate) async fn connect(url: &str) -> Result<Scene, Fault> {
-    let folder = TempDir::new().unwrap();
+    connect_with(url, TempDir::new().unwrap()).await
+}
+
+async fn connect_with(url: &str, folder: TempDir) -> Result<Scene, Fault> {
     let store = SqliteStore::open(folder.path()).unwrap();
     let process = ProcessName::new("tests").unwrap();
     let bus = RabbitBus::connect(url, &process, Arc::new(store)).await?;
     Ok(Scene {
         bus: Arc::new(bus),
-        _folder: folder,
+        folder,
     })
+}
+
+/// The process ends in good order, and begins again on its old store.
+pub(crate) async fn begun_again(scene: Scene, url: &str) -> Scene {
+    scene.bus.close().await;
+    let Scene { bus, folder } = scene;
+    drop(bus);
+    connect_with(url, folder).await.expect("the broker is there")
 }
 
 /// Connected, with the landscape declared.
@@ -54,7 +65,12 @@ pub(crate) fn channel(name: &str) -> ChannelName {
 }
 
 pub(crate) fn billing() -> QueueName {
-    QueueName::of_subscriber(&channel("orders"), &FlowName::new("billing").unwrap())
+    reader("billing")
+}
+
+/// The queue by which a flow reads `orders`.
+pub(crate) fn reader(flow: &str) -> QueueName {
+    QueueName::of_subscriber(&channel("orders"), &FlowName::new(flow).unwrap())
 }
 
 pub(crate) fn landscape() -> Topology {
@@ -67,6 +83,7 @@ pub(crate) fn landscape() -> Topology {
         queues: vec![Queue {
             name: billing(),
             channel: Some(channel("orders")),
+            takes: Takes::All,
         }],
     }
 }

@@ -5,7 +5,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use crate::scene::Scene;
+use crate::{scene::Scene, support::process::output};
 
 #[tokio::test]
 async fn an_empty_broker_is_shown_what_it_lacks_and_then_has_it() {
@@ -168,4 +168,27 @@ async fn the_embedded_bus_is_shown_the_same_way() {
          ? queue orders.stock: bound to channel orders, and no flow of the landscape reads it (0 messages)\n    \
          = mend: run the flow under its old name until its queue is empty\n"
     );
+}
+
+#[tokio::test]
+async fn whoever_looks_at_what_is_parked_makes_nothing() {
+    // given a broker that has nothing
+    let scene = Scene::new().await;
+    let before = scene.topology("plan", &[]).await;
+    let own = scene.variables();
+    let variables: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    // when
+    let (code, data, talk) = output(&["dead-letters", "list", scene.landscape()], &variables).await;
+    // then
+    assert_eq!(
+        (code, data.as_str(), talk.as_str()),
+        (
+            Some(0),
+            "",
+            "nothing is parked: no queue of the landscape is there yet; `trunkline run` makes them\n"
+        )
+    );
+    let after = scene.topology("plan", &[]).await;
+    assert_eq!(after.data, before.data);
+    assert!(after.data.contains("+ queue orders.stock.dead"), "{}", after.data);
 }

@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use trunkline::{
     bus::{
-        Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Subscription, Topology,
+        Bus, Channel, Delivery, Destination, Hop, Outgoing, Queue, Subscription, Takes, Topology,
         embedded::EmbeddedBus,
     },
     message::{Content, Message},
@@ -174,6 +174,7 @@ async fn open(folder: &Path) -> Result<Arc<EmbeddedBus>, trunkline_sdk::Fault> {
         topology.queues.push(Queue {
             name: queue(name),
             channel: Some(channel(name)),
+            takes: Takes::All,
         });
     }
     bus.declare(&topology).await?;

@@ -7,6 +7,11 @@ pub mod google {
     }
 }
 pub mod trunkline {
+    pub mod bus {
+        pub mod v1 {
+            include!("trunkline.bus.v1.rs");
+        }
+    }
     pub mod commerce {
         pub mod v1 {
             include!("trunkline.commerce.v1.rs");

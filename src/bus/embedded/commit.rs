@@ -18,7 +18,7 @@ use super::{
     writer::{Completion, Writer},
 };
 use crate::{
-    bus::{Destination, Hop, Refused, envelope::MAX_BODY},
+    bus::{Destination, Hop, Refused, Takes},
     names::QueueName,
     recovery::Rung,
 };
@@ -120,6 +120,9 @@ impl Writer {
         if self.desk.has_ended() {
             return Err(self.desk.ended());
         }
+        if let Err(fault) = &prepared.sealed {
+            return Err(again(fault));
+        }
         if let Some(fault) = self.disk.refusal(&prepared.hop) {
             return Err(fault);
         }
@@ -131,32 +134,43 @@ impl Writer {
             .hop
             .outputs
             .iter()
-            .zip(&prepared.sealed)
-            .map(|(output, sealed)| {
-                check_size(sealed)?;
-                match &output.to {
-                    Destination::Channel(channel) => self.route(channel.as_str()).map(Table::Waiting),
-                    Destination::Queue { queue, .. } => Ok(Table::Waiting(vec![self.find_bound(queue)?])),
-                    Destination::Retry { queue, after, .. } => {
-                        Ok(Table::Delayed(self.find_bound(queue)?, *after))
-                    }
-                    Destination::Parked { queue, .. } => Ok(Table::Parked(self.find(queue)?.0)),
+            .map(|output| match &output.to {
+                Destination::Channel(channel) => self
+                    .route(channel.as_str(), output.message.key.as_deref())
+                    .map(Table::Waiting),
+                Destination::Queue { queue, .. } => Ok(Table::Waiting(vec![self.find_bound(queue)?])),
+                Destination::Retry { queue, after, .. } => {
+                    Ok(Table::Delayed(self.find_bound(queue)?, *after))
                 }
+                Destination::Parked { queue, .. } => Ok(Table::Parked(self.find(queue)?.0)),
             })
             .collect::<Result<_, _>>()?;
         Ok(Plan { inputs, outputs })
     }
 
-    fn route(&self, channel: &str) -> Result<Vec<u16>, Fault> {
-        match self.channels.get(channel) {
-            None => Err(Fault::stop(format!("there is no channel `{channel}` on the bus"))
-                .hint("declare the landscape first; is the channel part of it?")),
-            Some(known) if known.queues.is_empty() => Err(Fault::stop(format!(
-                "no queue takes what is sent to channel `{channel}`"
-            ))
-            .hint("add a flow that reads it")),
-            Some(known) => Ok(known.queues.clone()),
+    fn route(&self, channel: &str, key: Option<&str>) -> Result<Vec<u16>, Fault> {
+        let Some(known) = self.channels.get(channel) else {
+            return Err(Fault::stop(format!("there is no channel `{channel}` on the bus"))
+                .hint("declare the landscape first; is the channel part of it?"));
+        };
+        let takes = |takes: Takes| match takes {
+            Takes::All => true,
+            Takes::Partition(partition) => key.is_some_and(|key| partition.holds(key)),
+            Takes::Unkeyed => key.is_none(),
+        };
+        let queues: Vec<_> = known
+            .queues
+            .iter()
+            .filter(|(_, what)| takes(*what))
+            .map(|(number, _)| *number)
+            .collect();
+        if queues.is_empty() {
+            return Err(
+                Fault::stop(format!("no queue takes what is sent to channel `{channel}`"))
+                    .hint("add a flow that reads it"),
+            );
         }
+        Ok(queues)
     }
 
     fn find(&self, queue: &QueueName) -> Result<(u16, bool), Fault> {
@@ -207,7 +221,7 @@ impl Writer {
                     counts.waiting -= gone;
                 }
             }
-            for (sealed, table) in prepared.sealed.iter().zip(&plan.outputs) {
+            for (sealed, table) in prepared.sealed.iter().flatten().zip(&plan.outputs) {
                 match table {
                     Table::Waiting(queues) => {
                         for &queue in queues {
@@ -347,17 +361,6 @@ fn insert(connection: &Connection, sql: &str, id: i64, sealed: &Sealed) -> rusql
         .prepare_cached(sql)?
         .execute(params![id, sealed.sum, sealed.envelope, &sealed.body[..]])?;
     Ok(())
-}
-
-fn check_size(sealed: &Sealed) -> Result<(), Fault> {
-    if sealed.body.len() <= MAX_BODY {
-        return Ok(());
-    }
-    Err(Fault::dead_letter(format!(
-        "the body has {} bytes, a message carries at most {MAX_BODY}",
-        sealed.body.len()
-    ))
-    .hint("keep it elsewhere, and send where it is"))
 }
 
 fn tags(hop: &Hop) -> Vec<u64> {

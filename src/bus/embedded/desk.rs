@@ -83,6 +83,28 @@ impl Desk {
         state.queues.insert(queue.number | PARKED, Line::parked(queue));
     }
 
+    /// Whether there is such a queue.
+    pub(super) fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {
+        let state = self.state();
+        state.check()?;
+        Ok(state.numbers.contains_key(queue.as_str()))
+    }
+
+    /// A queue that is no more; it was empty, and nobody reads it. What is known of its number stays: the reader may
+    /// just look at it.
+    pub(super) fn remove(&self, name: &str) {
+        self.state().numbers.remove(name);
+    }
+
+    /// Whether a subscription to the queue is open, or to what is parked for it.
+    pub(super) fn is_read(&self, queue: u16) -> bool {
+        let state = self.state();
+        let is_read = |subscriber: &Subscriber| {
+            subscriber.queue & !PARKED == queue && !subscriber.deliveries.is_closed()
+        };
+        state.subscribers.values().any(is_read)
+    }
+
     /// The number of a queue.
     pub(super) fn number(&self, queue: &QueueName) -> Result<u16, Fault> {
         let state = self.state();
@@ -136,6 +158,7 @@ impl Desk {
             Subscriber {
                 queue: number,
                 room: prefetch.into(),
+                held: 0,
                 deliveries,
                 line,
             },
@@ -156,7 +179,7 @@ impl Desk {
         for tag in held {
             self.give_back(&mut state, tag);
         }
-        state.forget(subscriber);
+        self.forget(&mut state, subscriber);
         let gone = std::mem::take(&mut state.gone);
         drop(state);
         drop(gone);
@@ -244,11 +267,14 @@ impl Desk {
                 .get_mut(&taker)
                 .expect("it was just found to have room");
             subscriber.room -= 1;
+            subscriber.held += 1;
             let delivery = Delivery {
                 message: opened.message,
                 attempt: opened.attempt,
                 cause: opened.cause,
                 redelivered,
+                session: taker,
+                order: opened.order,
                 unreadable: opened.unreadable,
                 receipt: Receipt::new(tag, Arc::clone(&subscriber.line)),
             };
@@ -270,7 +296,7 @@ impl Desk {
         }
         let mut state = self.state();
         for taker in over {
-            state.forget(taker);
+            self.forget(&mut state, taker);
         }
         let gone = std::mem::take(&mut state.gone);
         drop(state);
@@ -402,6 +428,15 @@ impl Desk {
             line.hot = true;
             state.hot.push_back(queue);
             self.work.notify_one();
+        }
+    }
+
+    /// The subscription gets nothing more; the next one may.
+    fn forget(&self, state: &mut State, subscriber: u64) {
+        let queue = state.subscribers.get(&subscriber).map(|over| over.queue);
+        state.forget(subscriber);
+        if let Some(queue) = queue {
+            self.heat(state, queue);
         }
     }
 

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 use rusqlite::{Connection, OpenFlags};
 use trunkline_sdk::Fault;
 
-use super::store::NAME;
+use super::store::{self, NAME};
 use crate::{
-    bus::{Difference, DifferenceKind, Topology},
+    bus::{Difference, DifferenceKind, Takes, Topology},
     names::ChannelName,
 };
 
@@ -30,7 +30,7 @@ pub fn differences(folder: &Path, topology: &Topology) -> Result<Vec<Difference>
 #[derive(Default)]
 struct Found {
     channels: BTreeMap<String, String>,
-    queues: BTreeMap<String, (Option<String>, u64)>,
+    queues: BTreeMap<String, (Option<String>, Takes, u64)>,
 }
 
 impl Found {
@@ -39,13 +39,18 @@ impl Found {
         let connection = Connection::open_with_flags(file, flags)?;
         let mut channels = connection.prepare("SELECT name, type_name FROM channels")?;
         let channels = channels.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut queues =
-            connection.prepare("SELECT name, channel, waiting + delayed + parked FROM queues")?;
+        // A file that an earlier version wrote has queues that take all.
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let takes = if version < 3 { "'all'" } else { "takes" };
+        let mut queues = connection.prepare(&format!(
+            "SELECT name, channel, {takes}, waiting + delayed + parked FROM queues"
+        ))?;
         let queues = queues.query_map([], |row| {
-            let count: i64 = row.get(2)?;
+            let count: i64 = row.get(3)?;
+            let takes = store::takes(row.get_ref(2)?.as_str()?)?;
             Ok((
                 row.get(0)?,
-                (row.get(1)?, u64::try_from(count).unwrap_or_default()),
+                (row.get(1)?, takes, u64::try_from(count).unwrap_or_default()),
             ))
         })?;
         Ok(Self {
@@ -84,14 +89,20 @@ impl Found {
             );
             match self.queues.get(name) {
                 None => tell(DifferenceKind::Missing, "queue", name, bound(wanted), None),
-                Some((there, _)) if there.as_deref() == wanted => {}
-                Some((there, _)) => {
+                Some((there, takes, _)) if there.as_deref() == wanted && *takes == queue.takes => {}
+                Some((there, takes, _)) if there.as_deref() == wanted => {
+                    let what = format!("takes {takes}, should take {}", queue.takes);
+                    let mend = "run the flow as it was until its queues are empty and nothing is parked there; \
+                                then it is made anew by itself";
+                    tell(DifferenceKind::Otherwise, "queue", name, what, Some(mend));
+                }
+                Some((there, ..)) => {
                     let what = format!("{}, should be {}", bound(there.as_deref()), bound(wanted));
                     tell(DifferenceKind::Otherwise, "queue", name, what, Some(anew));
                 }
             }
         }
-        for (name, (channel, count)) in &self.queues {
+        for (name, (channel, _, count)) in &self.queues {
             if !topology.queues.iter().any(|queue| queue.name.as_str() == name) {
                 let plural = if *count == 1 { "" } else { "s" };
                 let what = format!(

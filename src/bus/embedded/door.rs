@@ -39,7 +39,8 @@ pub(super) enum Request {
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) hop: Hop,
-    pub(super) sealed: Vec<Sealed>,
+    /// The outputs in their stored form; the fault: no bus carries one of them.
+    pub(super) sealed: Result<Vec<Sealed>, Fault>,
 }
 
 /// The way to the writer, for many.

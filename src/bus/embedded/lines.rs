@@ -46,6 +46,8 @@ pub(super) struct Line {
     pub(super) counts: Counts,
     /// Whether a channel leads to it.
     pub(super) bound: bool,
+    /// Whether it is given to one subscription at a time, in its order.
+    pub(super) is_ordered: bool,
     /// The last place that was read.
     pub(super) cursor: i64,
     /// The last place that was filled.
@@ -67,6 +69,8 @@ pub(super) struct Line {
 pub(super) struct Subscriber {
     pub(super) queue: u16,
     pub(super) room: usize,
+    /// How many messages it has in its hands.
+    pub(super) held: u64,
     pub(super) deliveries: mpsc::Sender<Delivery>,
     pub(super) line: Arc<dyn Settle>,
 }
@@ -125,6 +129,7 @@ impl Line {
         Self {
             counts: queue.counts,
             bound: queue.channel.is_some(),
+            is_ordered: queue.takes.is_ordered(),
             cursor: 0,
             end: queue.last,
             mark: queue.given,
@@ -143,6 +148,7 @@ impl Line {
         Self {
             counts: Counts::default(),
             bound: true,
+            is_ordered: false,
             mark: i64::MAX,
             old: 0,
             ..Self::new(queue)
@@ -178,6 +184,10 @@ impl State {
         }
         let limit = room.min(BATCH);
         let line = self.line(queue);
+        if line.is_ordered && !line.suspects.is_empty() {
+            // Its turn to give them out alone comes; what stands behind them must not overtake them.
+            return None;
+        }
         let mut returned = Vec::new();
         while returned.len() < limit
             && let Some(place) = line.returned.pop_first()
@@ -202,12 +212,30 @@ impl State {
     }
 
     fn room(&self, queue: u16) -> usize {
+        if self.queues[&queue].is_ordered {
+            let chosen = self
+                .chosen(queue)
+                .and_then(|number| self.subscribers.get(&number));
+            return chosen.map_or(0, |subscriber| subscriber.room);
+        }
         self.queues[&queue]
             .subscribers
             .iter()
             .filter_map(|number| self.subscribers.get(number))
             .map(|subscriber| subscriber.room)
             .sum()
+    }
+
+    /// The subscription to which a queue that keeps order is given: the one that has waited longest. `None`: there is
+    /// none, or what an earlier one was given has not come back yet.
+    fn chosen(&self, queue: u16) -> Option<u64> {
+        let line = &self.queues[&queue];
+        let (number, chosen) = line
+            .subscribers
+            .iter()
+            .filter_map(|number| Some((*number, self.subscribers.get(number)?)))
+            .find(|(_, subscriber)| !subscriber.deliveries.is_closed())?;
+        (line.leased == chosen.held).then_some(number)
     }
 
     /// The suspect that this queue is to give out alone, and nothing else before; `None`: it goes on as usual,
@@ -269,6 +297,10 @@ impl State {
     }
 
     pub(super) fn next_with_room(&mut self, queue: u16) -> Option<u64> {
+        if self.line(queue).is_ordered {
+            let chosen = self.chosen(queue)?;
+            return (self.subscribers[&chosen].room > 0).then_some(chosen);
+        }
         for _ in 0..self.line(queue).subscribers.len() {
             let line = self.line(queue);
             let number = line.subscribers.pop_front()?;
@@ -293,6 +325,7 @@ impl State {
         self.line(lease.queue).leased -= 1;
         if let Some(subscriber) = self.subscribers.get_mut(&lease.subscriber) {
             subscriber.room += 1;
+            subscriber.held -= 1;
         }
         Some(lease)
     }

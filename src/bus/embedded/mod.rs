@@ -63,7 +63,9 @@ use self::{
     store::Store,
     writer::{Clock, Place, Writer},
 };
-use super::{Bus, Depth, Destination, Hop, Outgoing, Parked, Refused, StateKey, Subscription, Topology};
+use super::{
+    Bus, Depth, Hop, Parked, ParkedMark, Refused, StateKey, Subscription, Topology, envelope::Envelope,
+};
 use crate::{names::QueueName, recovery::Rung};
 
 /// The embedded bus in a folder.
@@ -234,6 +236,10 @@ impl Bus for EmbeddedBus {
             .await
     }
 
+    async fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {
+        self.desk.exists(queue)
+    }
+
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Fault> {
         self.desk.depth(queue)
     }
@@ -241,6 +247,12 @@ impl Bus for EmbeddedBus {
     async fn parked(&self, queue: &QueueName, limit: usize) -> Result<Vec<Parked>, Fault> {
         let number = self.desk.number(queue)?;
         self.inspect(move |connection| store::parked(connection, number, limit))
+            .await
+    }
+
+    async fn parked_marks(&self, queue: &QueueName) -> Result<Vec<ParkedMark>, Fault> {
+        let number = self.desk.number(queue)?;
+        self.inspect(move |connection| store::parked_marks(connection, number))
             .await
     }
 
@@ -282,16 +294,9 @@ impl fmt::Debug for EmbeddedBus {
 
 /// Puts the outputs into their stored form, in the caller's task: the writer has other things to do.
 fn prepare(hop: Hop) -> Prepared {
-    let sealed = hop
-        .outputs
-        .iter()
-        .map(|Outgoing { to, message }| match to {
-            Destination::Channel(_) => Sealed::seal(message, 1, None),
-            Destination::Queue { attempt, cause, .. } => Sealed::seal(message, *attempt, cause.as_ref()),
-            Destination::Retry { attempt, cause, .. } | Destination::Parked { attempt, cause, .. } => {
-                Sealed::seal(message, *attempt, Some(cause))
-            }
-        })
+    let outputs = hop.outputs.iter();
+    let sealed = outputs
+        .map(|output| Envelope::of(output).map(Sealed::seal))
         .collect();
     Prepared { hop, sealed }
 }

@@ -6,13 +6,7 @@
 use bytes::Bytes;
 use trunkline_sdk::Fault;
 
-use crate::{
-    bus::{
-        Cause,
-        envelope::{Envelope, Opened},
-    },
-    message::Message,
-};
+use crate::bus::envelope::{Envelope, Opened};
 
 /// A message ready to be stored.
 #[derive(Debug)]
@@ -26,9 +20,8 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
-    /// Puts a message into its stored form.
-    pub(super) fn seal(message: &Message, attempt: u32, cause: Option<&Cause>) -> Self {
-        let envelope = Envelope::seal(message, attempt, cause);
+    /// Puts an envelope into its stored form.
+    pub(super) fn seal(envelope: Envelope) -> Self {
         let json = serde_json::to_string(&envelope).expect("an envelope is strings and numbers");
         Self {
             sum: sum(json.as_bytes()),

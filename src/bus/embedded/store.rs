@@ -20,13 +20,13 @@ use super::{
     row,
     suspects::{self, TABLES as SUSPECTS},
 };
-use crate::bus::{Parked, envelope::Opened};
+use crate::bus::{Parked, ParkedMark, Partition, Takes, envelope::Opened};
 
 pub(super) const NAME: &str = "bus.db";
 /// `application_id` of the file: "TRKL".
 const APPLICATION: i64 = 0x5452_4b4c;
 /// `user_version` of the file: the form described here.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Bytes of a page of the file.
 pub(super) const PAGE: u64 = 8192;
@@ -37,6 +37,7 @@ const TABLES: &str = "
         number INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
         channel TEXT,
+        takes TEXT NOT NULL DEFAULT 'all',  -- or `unkeyed`, or `3/8`: a partition of the channel
         waiting INTEGER NOT NULL DEFAULT 0,
         delayed INTEGER NOT NULL DEFAULT 0,
         parked INTEGER NOT NULL DEFAULT 0,
@@ -55,6 +56,9 @@ const TABLES: &str = "
     ) STRICT;
     CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
+
+/// What the second form had not.
+const TAKES: &str = "ALTER TABLE queues ADD COLUMN takes TEXT NOT NULL DEFAULT 'all';";
 
 /// How long another program may hold a lock on the file.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
@@ -93,6 +97,7 @@ pub(super) struct StoredQueue {
     pub(super) number: u16,
     pub(super) name: String,
     pub(super) channel: Option<String>,
+    pub(super) takes: Takes,
     pub(super) counts: Counts,
     /// The place behind which nothing was ever given out.
     pub(super) given: i64,
@@ -152,7 +157,10 @@ impl Store {
         match (application, version) {
             (0, 0) if tables == 0 => self.fill().map_err(|error| self.fault(error)),
             (APPLICATION, VERSION) => Ok(()),
-            (APPLICATION, 1) => self.grow().map_err(|error| self.fault(error)),
+            (APPLICATION, 1) => self
+                .grow(&format!("{SUSPECTS} {TAKES}"))
+                .map_err(|error| self.fault(error)),
+            (APPLICATION, 2) => self.grow(TAKES).map_err(|error| self.fault(error)),
             (APPLICATION, newer) if newer > VERSION => Err(Fault::stop(format!(
                 "`{path}` was written by a newer trunkline: its form is {newer}, this one knows {VERSION}"
             ))
@@ -180,10 +188,10 @@ impl Store {
         ))
     }
 
-    /// From the first form to this one.
-    fn grow(&self) -> rusqlite::Result<()> {
+    /// From an earlier form to this one.
+    fn grow(&self, missing: &str) -> rusqlite::Result<()> {
         self.connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {SUSPECTS} PRAGMA user_version = {VERSION}; COMMIT;"
+            "BEGIN IMMEDIATE; {missing} PRAGMA user_version = {VERSION}; COMMIT;"
         ))
     }
 
@@ -207,7 +215,7 @@ impl Store {
     fn read_queues(&self) -> rusqlite::Result<Vec<StoredQueue>> {
         let mut statement = self
             .connection
-            .prepare("SELECT number, name, channel, waiting, delayed, parked, given FROM queues")?;
+            .prepare("SELECT number, name, channel, waiting, delayed, parked, given, takes FROM queues")?;
         let rows = statement.query_map([], |row| {
             let number = row.get(0)?;
             let given: i64 = row.get(6)?;
@@ -215,6 +223,7 @@ impl Store {
                 number,
                 name: row.get(1)?,
                 channel: row.get(2)?,
+                takes: takes(row.get_ref(7)?.as_str()?)?,
                 counts: Counts {
                     waiting: row.get(3)?,
                     delayed: row.get(4)?,
@@ -267,6 +276,32 @@ impl Store {
     }
 }
 
+/// What a queue takes, as it is stored.
+pub(super) fn word(takes: Takes) -> String {
+    match takes {
+        Takes::All => "all".to_owned(),
+        Takes::Partition(Partition { index, of }) => format!("{index}/{of}"),
+        Takes::Unkeyed => "unkeyed".to_owned(),
+    }
+}
+
+/// What a stored word says that a queue takes.
+pub(super) fn takes(word: &str) -> rusqlite::Result<Takes> {
+    let partition = |word: &str| {
+        let (index, of) = word.split_once('/')?;
+        let (index, of) = (index.parse().ok()?, of.parse().ok()?);
+        (index < of).then_some(Takes::Partition(Partition { index, of }))
+    };
+    match word {
+        "all" => Ok(Takes::All),
+        "unkeyed" => Ok(Takes::Unkeyed),
+        _ => partition(word).ok_or_else(|| {
+            let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+            rusqlite::Error::SqliteFailure(damaged, None)
+        }),
+    }
+}
+
 /// The first id that does not belong to the queue any more.
 pub(super) fn after(queue: u16) -> i64 {
     i64::from(queue)
@@ -297,6 +332,23 @@ pub(super) fn parked(connection: &Connection, queue: u16, limit: usize) -> rusql
             message: opened.message,
             attempt: opened.attempt,
             cause: opened.cause,
+            order: opened.order,
+        })
+    })?;
+    rows.collect()
+}
+
+/// The marks of all that is parked for a queue.
+pub(super) fn parked_marks(connection: &Connection, queue: u16) -> rusqlite::Result<Vec<ParkedMark>> {
+    // Not the bodies: they may be large. Without them every message is damaged, but for its attributes.
+    let mut statement = connection
+        .prepare_cached("SELECT sum, envelope FROM parked WHERE id >= ?1 AND id < ?2 ORDER BY id")?;
+    let rows = statement.query_map(params![id(queue, 0), after(queue)], |row| {
+        let opened = row::open(row.get(0)?, row.get_ref(1)?.as_bytes()?, Bytes::new());
+        Ok(ParkedMark {
+            id: opened.message.id,
+            key: opened.message.key,
+            order: opened.order,
         })
     })?;
     rows.collect()
@@ -398,6 +450,17 @@ fn create_private(path: &Path) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_queue_takes_is_read_as_it_was_stored() {
+        let partition = Partition { index: 3, of: 8 };
+        for stored in [Takes::All, Takes::Unkeyed, Takes::Partition(partition)] {
+            assert_eq!(takes(&word(stored)).unwrap(), stored);
+        }
+        for damaged in ["", "8/8", "x/8", "3/"] {
+            assert!(takes(damaged).is_err(), "{damaged}");
+        }
+    }
 
     #[test]
     fn a_row_id_is_a_queue_and_a_place() {

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{row::Sealed, store};
-use crate::{bus::Cause, names::QueueName};
+use crate::{
+    bus::{Cause, envelope::Envelope},
+    names::QueueName,
+};
 
 /// After how many deaths a message is given out alone.
 const DEATHS: i64 = 5;
@@ -91,7 +94,12 @@ fn park(connection: &Connection) -> rusqlite::Result<()> {
             .prepare_cached("SELECT id, sum, envelope, body FROM waiting WHERE id = ?1")?
             .query_row([id], store::opened)?;
         let cause = cause(&name, deaths);
-        let sealed = Sealed::seal(&opened.message, opened.attempt, Some(&cause));
+        let sealed = Sealed::seal(Envelope::seal(
+            &opened.message,
+            opened.attempt,
+            Some(&cause),
+            None,
+        ));
         connection
             .prepare_cached("INSERT INTO parked (id, sum, envelope, body) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![id, sealed.sum, sealed.envelope, &sealed.body[..]])?;

@@ -23,7 +23,7 @@ use super::{
     store::{Store, StoredQueue},
     suspects,
 };
-use crate::bus::{Refused, Topology};
+use crate::bus::{Refused, Takes, Topology};
 
 /// How many hops share a transaction at most, and how many bytes: a bound on the time until the first of them
 /// is answered. What one caller hands over at once stays together.
@@ -78,7 +78,7 @@ pub(super) struct Writer {
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) type_name: String,
-    pub(super) queues: Vec<u16>,
+    pub(super) queues: Vec<(u16, Takes)>,
 }
 
 /// A queue with the channel that leads to it.
@@ -86,6 +86,7 @@ pub(super) struct Channel {
 pub(super) struct Queue {
     pub(super) number: u16,
     pub(super) channel: Option<String>,
+    pub(super) takes: Takes,
 }
 
 /// What is done in one transaction, and what comes after it.
@@ -231,7 +232,7 @@ impl Writer {
                 group.hops += hops.len();
                 group.bytes += hops
                     .iter()
-                    .flat_map(|prepared| &prepared.sealed)
+                    .flat_map(|prepared| prepared.sealed.iter().flatten())
                     .map(|sealed| sealed.body.len())
                     .sum::<usize>();
                 group.completions.push((hops, answer));
@@ -252,13 +253,14 @@ impl Writer {
             .as_ref()
             .and_then(|name| self.channels.get_mut(name))
         {
-            channel.queues.push(queue.number);
+            channel.queues.push((queue.number, queue.takes));
         }
         self.queues.insert(
             queue.name.clone(),
             Queue {
                 number: queue.number,
                 channel: queue.channel.clone(),
+                takes: queue.takes,
             },
         );
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     inventory::{FoundExchange, FoundQueue, Inventory},
     orphan::Wanted,
+    partition::{DEAD_KEY, PARTITION, renumbered, renumbering},
     topology::{Piece, pieces},
 };
 use crate::bus::{Difference, DifferenceKind, Topology};
@@ -49,6 +50,17 @@ fn difference(piece: &Piece, inventory: &Inventory) -> Option<Difference> {
             let wanted = json_of(arguments);
             match inventory.queues.get(name) {
                 None => Some(missing("queue", name.clone(), spoken(&wanted))),
+                Some(found) if renumbered(&wanted, found).is_some() => {
+                    let (is, should) = renumbered(&wanted, found)?;
+                    let what = format!("{PARTITION} {is}, should be one of {should}");
+                    let mut differs = vec![what];
+                    differs.extend(
+                        queue_differs(&wanted, found)
+                            .into_iter()
+                            .filter(|what| !what.starts_with(DEAD_KEY)),
+                    );
+                    otherwise("queue", name, differs, || renumbering(name, is, should))
+                }
                 Some(found) => otherwise("queue", name, queue_differs(&wanted, found), || {
                     format!(
                         "stop the processes that read it, then `trunkline topology apply --recreate {name}`: it moves the \
@@ -211,6 +223,7 @@ mod tests {
             queues: vec![bus::Queue {
                 name: QueueName::of_subscriber(&channel, &FlowName::new("stock").unwrap()),
                 channel: Some(channel),
+                takes: bus::Takes::All,
             }],
         }
     }
@@ -323,6 +336,98 @@ mod tests {
             [
                 "+ exchange trunkline.orders (topic)",
                 "+ binding trunkline.orders -> orders.stock (key #)"
+            ]
+        );
+    }
+
+    /// Flow `stock` reads `orders` in order, in so many partitions.
+    fn in_order(of: u8) -> Topology {
+        let (channel, flow) = (
+            ChannelName::new("orders").unwrap(),
+            FlowName::new("stock").unwrap(),
+        );
+        let queue = |name, takes| bus::Queue {
+            name,
+            channel: Some(channel.clone()),
+            takes,
+        };
+        let mut topology = landscape();
+        topology.queues = bus::Partition::all(of)
+            .map(|partition| {
+                let name = QueueName::of_partition(&channel, &flow, partition.index);
+                queue(name, bus::Takes::Partition(partition))
+            })
+            .collect();
+        let intake = QueueName::of_intake(&channel, &flow);
+        topology.queues.push(queue(intake, bus::Takes::Unkeyed));
+        topology
+    }
+
+    #[test]
+    fn another_number_of_partitions_is_told_with_both_numbers_and_the_way_to_mend_it() {
+        // given
+        let inventory = complete(&in_order(4));
+        // when
+        let found = differences(&in_order(2), &inventory);
+        // then
+        let otherwise: Vec<_> = found
+            .iter()
+            .filter(|difference| difference.kind == DifferenceKind::Otherwise)
+            .collect();
+        assert_eq!(
+            otherwise.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                "~ queue orders.stock.0: is a partition of 4, should be one of 2",
+                "~ queue orders.stock.1: is a partition of 4, should be one of 2"
+            ]
+        );
+        let mend = otherwise[0].mend.as_deref().unwrap();
+        assert!(mend.contains("run empty with 4"), "{mend}");
+        // then: what the others still get is told, and what the first ones do not get
+        let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert!(told.contains(&"+ binding trunkline.orders -> orders.stock.0 (key 02.#)".to_owned()));
+        assert!(
+            told.iter()
+                .any(|line| line.starts_with("? queue orders.stock.3: bound to trunkline.orders")),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_flow_that_begins_to_keep_order_leaves_its_old_queue_as_an_orphan() {
+        let mut inventory = complete(&in_order(2));
+        let old = complete(&landscape());
+        inventory.queues.extend(old.queues);
+        inventory.bindings.extend(old.bindings);
+        let told: Vec<_> = differences(&in_order(2), &inventory)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "? queue orders.stock: bound to trunkline.orders, and no flow of the landscape reads it (0 messages)",
+                "? queue orders.stock.dead: holds what was parked for `orders.stock`, which no flow of the landscape reads \
+                 (0 messages)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bucket_that_comes_to_a_partition_of_others_is_told() {
+        let mut inventory = complete(&in_order(2));
+        inventory
+            .bindings
+            .push(bound("trunkline.orders", "orders.stock.0", "01.#"));
+        let told: Vec<_> = differences(&in_order(2), &inventory)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "? binding trunkline.orders -> orders.stock.0: with key `01.#`; the flow gets by it what the landscape does \
+                 not send it"
             ]
         );
     }

@@ -1,99 +1,66 @@
 //! The consuming side: one task per subscription, on a channel of its own.
 //!
 //! Promises: at most `prefetch` messages are out; what is settled is acked, batched, and never more than that;
-//! a lost connection, a closed channel and a deleted queue are mended by subscribing again. A receipt of a
-//! dead channel settles nothing: its message comes again.
+//! a lost connection, a closed channel, a deleted queue and a broker that has forgotten us are mended by
+//! subscribing again. A receipt of a
+//! dead channel settles nothing: its message comes again. A suspect is given out alone, see `suspects.rs`; what else
+//! the broker has sent is kept back meanwhile, at most `prefetch` of it.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::{
-    Channel,
-    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
+    options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
 };
 use tracing::{info, warn};
 use trunkline_sdk::Fault;
 
-use super::{Landscape, faults, ledger::Ledger, link::Link, wire};
-use crate::{
-    bus::{Delivery, Receipt, Settle},
-    names::QueueName,
-    recovery::Patience,
+use super::{
+    Landscape, RETRY, faults,
+    generation::{Generation, Trial, judging},
+    hops::Hops,
+    look,
+    suspects::Suspects,
 };
+use crate::{bus::Delivery, names::QueueName, recovery::Patience};
 
 /// How long the broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// While nothing comes and nothing is out, we ask so often whether the broker still gives to us; what looks wrong
+/// twice is mended.
+const LOOK: Duration = Duration::from_secs(10);
 /// How many settlements are carried out at a time.
 const BATCH: usize = 1024;
 
 /// A subscription's task.
 pub(super) struct Consumer {
-    link: Arc<Link>,
-    landscape: Arc<Landscape>,
-    queue: QueueName,
+    pub(super) landscape: Arc<Landscape>,
+    pub(super) hops: Hops,
+    /// `None`: what is parked is read, which kills nobody.
+    pub(super) suspects: Option<Arc<Suspects>>,
+    pub(super) queue: QueueName,
     /// What is read: the queue of this name, or the one with its parked messages.
-    name: String,
-    prefetch: u16,
-    outbox: mpsc::Sender<Delivery>,
-    unsettled: Arc<AtomicU64>,
+    pub(super) name: String,
+    pub(super) prefetch: u16,
+    /// Where deliveries go.
+    pub(super) outbox: mpsc::Sender<Delivery>,
+    /// How many are out.
+    pub(super) unsettled: Arc<AtomicU64>,
 }
 
 /// Asked to close the subscription, with the place for the answer; its other end dropped: so was the subscription.
 pub(super) type Closing = oneshot::Receiver<oneshot::Sender<()>>;
-
-/// One channel, from its opening to its end.
-pub(super) struct Generation {
-    channel: Channel,
-    deliveries: lapin::Consumer,
-    /// Gone when nothing more is to be received; then the settlements end with the last receipt.
-    line: Option<Arc<Line>>,
-    settlements: mpsc::UnboundedReceiver<Settlement>,
-    ledger: Ledger,
-    /// Taken from the stream, and not handed on yet.
-    held: Option<Delivery>,
-}
-
-enum Settlement {
-    Settle(u64),
-    PutBack(u64),
-}
-
-/// By which the receipts of one channel reach its task; at most `prefetch` settlements are under way.
-struct Line {
-    queue: QueueName,
-    closed: AtomicBool,
-    settlements: mpsc::UnboundedSender<Settlement>,
-}
-
-impl Settle for Line {
-    fn queue(&self) -> &QueueName {
-        &self.queue
-    }
-
-    // A dead channel has nobody who listens: the broker has put its deliveries back.
-    fn settle(&self, tag: u64) {
-        let _ = self.settlements.send(Settlement::Settle(tag));
-    }
-
-    fn abandon(&self, tag: u64) {
-        let _ = self.settlements.send(Settlement::PutBack(tag));
-    }
-
-    fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
-    }
-}
 
 enum End {
     Closed(Option<oneshot::Sender<()>>),
@@ -101,30 +68,10 @@ enum End {
 }
 
 impl Consumer {
-    /// A consumer that sends into `outbox`.
-    pub(super) fn new(
-        landscape: Arc<Landscape>,
-        queue: QueueName,
-        name: String,
-        prefetch: u16,
-        outbox: mpsc::Sender<Delivery>,
-        unsettled: Arc<AtomicU64>,
-    ) -> Self {
-        Self {
-            link: landscape.link.clone(),
-            landscape,
-            queue,
-            name,
-            prefetch,
-            outbox,
-            unsettled,
-        }
-    }
-
     /// Begins to consume on a new channel.
     pub(super) async fn open(&self) -> Result<Generation, Fault> {
         let doing = format!("reading queue `{}`", self.name);
-        let channel = self.link.channel().await?;
+        let channel = self.landscape.link.channel().await?;
         let opening = async {
             channel
                 .basic_qos(self.prefetch, BasicQosOptions::default())
@@ -142,21 +89,8 @@ impl Consumer {
         let deliveries = timeout(PATIENCE, opening)
             .await
             .map_err(|_| faults::silent(&doing))?
-            .map_err(|error| faults::refused(error, &doing, self.link.address()))?;
-        let (line, settlements) = mpsc::unbounded_channel();
-        let line = Some(Arc::new(Line {
-            queue: self.queue.clone(),
-            closed: AtomicBool::new(false),
-            settlements: line,
-        }));
-        Ok(Generation {
-            channel,
-            deliveries,
-            line,
-            settlements,
-            ledger: Ledger::new(),
-            held: None,
-        })
+            .map_err(|error| faults::refused(error, &doing, self.landscape.link.address()))?;
+        Ok(Generation::new(self.queue.clone(), channel, deliveries))
     }
 
     /// Runs until the subscription is closed or dropped.
@@ -189,11 +123,12 @@ impl Consumer {
 
     /// Tries until it succeeds; the error: the subscription was closed meanwhile.
     async fn reopen(&self, closing: &mut Closing) -> Result<Generation, Option<oneshot::Sender<()>>> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::up_to(RETRY);
+        let lost = std::time::Instant::now();
         loop {
             let attempt = async {
                 // The queue may be gone, with all that was bound to it.
-                self.landscape.assert_again().await?;
+                self.landscape.assert_again(lost).await?;
                 self.open().await
             };
             tokio::select! {
@@ -212,18 +147,25 @@ impl Consumer {
 
     async fn serve(&self, mut generation: Generation, closing: &mut Closing) -> End {
         let mut settlements = Vec::with_capacity(BATCH);
+        let mut look = interval_at(Instant::now() + LOOK, LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let has_room = generation.held.is_none();
+            let has_room = generation.held.is_none() && generation.trial.is_none();
             tokio::select! {
                 biased;
                 _ = generation.settlements.recv_many(&mut settlements, BATCH) => {
                     generation.carry_out(&mut settlements);
+                    self.go_on_with_trial(&mut generation);
                     self.note(&generation);
+                }
+                judged = judging(&mut generation.trial) => {
+                    generation.give_out_alone(judged);
+                    self.go_on_with_trial(&mut generation);
                 }
                 asked = &mut *closing => {
                     return match asked {
                         Ok(done) => {
-                            generation.close().await;
+                            self.close(&mut generation).await;
                             End::Closed(Some(done))
                         }
                         Err(_) => {
@@ -232,7 +174,7 @@ impl Consumer {
                         }
                     };
                 }
-                permit = self.outbox.reserve(), if !has_room => match permit {
+                permit = self.outbox.reserve(), if generation.held.is_some() => match permit {
                     Ok(permit) => {
                         if let Some(delivery) = generation.held.take() {
                             permit.send(delivery);
@@ -249,10 +191,10 @@ impl Consumer {
                     let mut next = Some(delivery);
                     while let Some(delivery) = next.take() {
                         match delivery {
-                            Some(Ok(delivery)) => generation.hold(delivery),
+                            Some(Ok(delivery)) => generation.hold(delivery, self.suspects.is_some()),
                             Some(Err(error)) => {
                                 let doing = format!("reading queue `{}`", self.queue);
-                                return End::Lost(faults::refused(error, &doing, self.link.address()));
+                                return End::Lost(faults::refused(error, &doing, self.landscape.link.address()));
                             }
                             None => return End::Lost(Fault::reopen(format!(
                                 "the broker ended the reading of queue `{}`: it was deleted, or moved", self.queue
@@ -265,85 +207,86 @@ impl Consumer {
                             next = generation.deliveries.next().now_or_never();
                         }
                     }
+                    self.go_on_with_trial(&mut generation);
                     self.note(&generation);
                 }
+                // Last: what has come is taken first.
+                _ = look.tick() => {
+                    if let Err(fault) = self.look(&mut generation).await {
+                        return End::Lost(fault);
+                    }
+                }
             }
+        }
+    }
+
+    /// Connected is not consuming: a broker may forget a consumer, or give it nothing, and say so to nobody.
+    /// The fault: it has, or it does not answer any more.
+    async fn look(&self, generation: &mut Generation) -> Result<(), Fault> {
+        let watch = &mut generation.watch;
+        watch.ever |= watch.came;
+        if std::mem::take(&mut watch.came) || generation.ledger.out() > 0 {
+            watch.suspicious = false;
+            return Ok(());
+        }
+        // On the same channel: one that is dead shows itself.
+        let link = &self.landscape.link;
+        let standing = look::standing(&generation.channel, &self.name, link).await?;
+        // Where one is given everything, the others wait, and rightly get nothing.
+        let may_wait = !watch.ever && self.keeps_order();
+        let wrong = match (standing.consumers, standing.ready) {
+            (0, _) => "it has forgotten that we read it",
+            (_, 1..) if !may_wait => "messages wait in it, and none is given to us",
+            _ => {
+                watch.suspicious = false;
+                return Ok(());
+            }
+        };
+        if std::mem::replace(&mut watch.suspicious, true) {
+            return Err(Fault::reopen(format!("queue `{}`: {wrong}", self.name)));
+        }
+        Ok(())
+    }
+
+    /// The next step of the trial, if it can be taken.
+    fn go_on_with_trial(&self, generation: &mut Generation) {
+        let out = generation.ledger.out();
+        match generation.trial.take() {
+            Some(Trial::Waiting(suspect)) if out == 1 => {
+                let Some(suspects) = self.suspects.clone() else {
+                    return;
+                };
+                let judging = suspects.judge(*suspect, self.hops.clone());
+                generation.trial = Some(Trial::Judging(judging.boxed()));
+            }
+            Some(Trial::Out) if out == 0 => generation.survive(),
+            trial => generation.trial = trial,
         }
     }
 
     /// The subscription was dropped: takes nothing more, and carries out settlements until no receipt is left.
     async fn run_out(&self, mut generation: Generation) {
-        let tag = generation.deliveries.tag();
-        let cancelling = generation
-            .channel
-            .basic_cancel(tag, BasicCancelOptions::default());
-        if !matches!(timeout(PATIENCE, cancelling).await, Ok(Ok(()))) {
-            return;
+        (generation.held, generation.trial) = (None, None);
+        // Where order is kept, nobody else may begin before the last of ours is settled.
+        if !self.keeps_order() {
+            let tag = generation.deliveries.tag();
+            let cancelling = generation
+                .channel
+                .basic_cancel(tag, BasicCancelOptions::default());
+            if !matches!(timeout(PATIENCE, cancelling).await, Ok(Ok(()))) {
+                return;
+            }
+            while let Some(Some(Ok(delivery))) = generation.deliveries.next().now_or_never() {
+                generation.put_back(delivery.delivery_tag);
+            }
         }
-        generation.held = None;
-        while let Some(Some(Ok(delivery))) = generation.deliveries.next().now_or_never() {
-            generation.put_back(delivery.delivery_tag);
-        }
-        generation.line = None;
+        generation.run_out();
         let mut settlements = Vec::with_capacity(BATCH);
         while generation.settlements.recv_many(&mut settlements, BATCH).await > 0 {
             generation.carry_out(&mut settlements);
             self.note(&generation);
         }
-        generation.close().await;
-    }
-
-    fn note(&self, generation: &Generation) {
-        self.unsettled.store(generation.ledger.out(), Ordering::Relaxed);
-    }
-}
-
-impl Generation {
-    fn hold(&mut self, mut delivery: lapin::message::Delivery) {
-        let Some(line) = self.line.clone() else {
-            return;
-        };
-        let tag = delivery.delivery_tag;
-        self.ledger.deliver(tag);
-        let (envelope, oversized) = wire::open(&mut delivery);
-        let opened = envelope.open();
-        self.held = Some(Delivery {
-            message: opened.message,
-            attempt: opened.attempt,
-            cause: opened.cause,
-            redelivered: delivery.redelivered,
-            unreadable: oversized.or(opened.unreadable),
-            receipt: Receipt::new(tag, line),
-        });
-    }
-
-    /// Acks and puts back. The frames are queued and not waited for: [`Generation::close`] does that.
-    fn carry_out(&mut self, settlements: &mut Vec<Settlement>) {
-        for settlement in settlements.drain(..) {
-            match settlement {
-                Settlement::Settle(tag) => self.ledger.settle(tag),
-                Settlement::PutBack(tag) => {
-                    if self.ledger.put_back(tag) {
-                        self.put_back(tag);
-                    }
-                }
-            }
-        }
-        for ack in self.ledger.flush() {
-            let options = BasicAckOptions {
-                multiple: ack.multiple,
-            };
-            // On a dead channel it fails, and the message comes again.
-            let _ = self.channel.basic_ack(ack.tag, options).now_or_never();
-        }
-    }
-
-    fn put_back(&self, tag: u64) {
-        let options = BasicNackOptions {
-            requeue: true,
-            multiple: false,
-        };
-        let _ = self.channel.basic_nack(tag, options).now_or_never();
+        self.close(&mut generation).await;
     }
 
     /// Carries out the settlements under way and closes the channel; what is still out the broker puts back.
@@ -353,24 +296,44 @@ impl Generation {
     /// it ends (400 of 7,000 messages came again in a test). Cancelling the consumer goes through the queue's
     /// log, behind the acks sent before; then the channel sends what it has kept. The answer to the
     /// cancelling comes too early to tell, the one to the request after it does not.
-    async fn close(&mut self) {
-        if let Some(line) = &self.line {
-            line.closed.store(true, Ordering::Release);
-        }
+    ///
+    /// Where order is kept, a consumer that is cancelled lets the next one begin while its own messages are still out,
+    /// and they would come after those behind them. There a second consumer, which gets nothing, goes through the log
+    /// instead, and the end of the channel puts the messages back before the next one begins.
+    async fn close(&self, generation: &mut Generation) {
+        generation.end();
         let mut settlements = Vec::new();
-        while let Ok(settlement) = self.settlements.try_recv() {
+        while let Ok(settlement) = generation.settlements.try_recv() {
             settlements.push(settlement);
         }
-        self.carry_out(&mut settlements);
+        generation.carry_out(&mut settlements);
+        let channel = &generation.channel;
         let closing = async {
-            let tag = self.deliveries.tag();
-            self.channel
-                .basic_cancel(tag, BasicCancelOptions::default())
+            if self.keeps_order() {
+                Box::pin(channel.basic_consume(
+                    self.name.as_str().into(),
+                    "".into(),
+                    BasicConsumeOptions::default(),
+                    FieldTable::default(),
+                ))
                 .await?;
-            self.channel.basic_qos(1, BasicQosOptions::default()).await?;
-            self.channel.close(200, "closed".into()).await
+            } else {
+                let tag = generation.deliveries.tag();
+                channel.basic_cancel(tag, BasicCancelOptions::default()).await?;
+            }
+            channel.basic_qos(1, BasicQosOptions::default()).await?;
+            channel.close(200, "closed".into()).await
         };
         // A channel that is dead already has nothing to be carried out.
         let _ = timeout(PATIENCE, closing).await;
+    }
+
+    /// Whether the queue is given to one subscription at a time, in its order.
+    fn keeps_order(&self) -> bool {
+        self.suspects.is_some() && self.landscape.is_ordered(&self.queue)
+    }
+
+    fn note(&self, generation: &Generation) {
+        self.unsettled.store(generation.ledger.out(), Ordering::Relaxed);
     }
 }

@@ -81,9 +81,12 @@ impl Role {
                         .iter()
                         .map(channel_exchange)
                         .chain([DEAD.to_owned()])
-                        .chain(Rung::ALL.map(rung)),
+                        .chain(Rung::ALL.map(rung))
+                        // What has come without a bucket goes on from the intake to its partition.
+                        .chain(keeps_order(reads, topology).then(|| REDELIVER.to_owned()))
+                        .chain(fed_by(publishes, topology)),
                 ),
-                read: one_of(reads.iter().map(ToString::to_string)),
+                read: one_of(reads.iter().flat_map(|queue| readable(queue, topology))),
                 tags: &[],
             },
             Role::Operator => Grant {
@@ -103,6 +106,35 @@ impl Role {
             },
         }
     }
+}
+
+/// A queue that a process reads; where order is kept, it must also see what is parked.
+fn readable(name: &QueueName, topology: &Topology) -> impl Iterator<Item = String> {
+    let parked = is_ordered(name, topology).then(|| name.parked());
+    [name.to_string()].into_iter().chain(parked)
+}
+
+fn keeps_order(reads: &[QueueName], topology: &Topology) -> bool {
+    reads.iter().any(|name| is_ordered(name, topology))
+}
+
+fn is_ordered(name: &QueueName, topology: &Topology) -> bool {
+    let mut queues = topology.queues.iter();
+    queues.any(|queue| queue.name == *name && queue.takes.is_ordered())
+}
+
+/// The queues of these channels. No message takes that way, and to bind them takes a right to the exchange as well:
+/// but from RabbitMQ 4.3 on, whoever has no right at all to a queue may not ask whether it is there, which a publisher
+/// must know before its first message.
+fn fed_by(channels: &[ChannelName], topology: &Topology) -> impl Iterator<Item = String> {
+    let mut queues = Vec::from_iter(&topology.queues);
+    queues.retain(|queue| {
+        queue
+            .channel
+            .as_ref()
+            .is_some_and(|channel| channels.contains(channel))
+    });
+    queues.into_iter().map(|queue| queue.name.to_string())
 }
 
 /// A pattern that fits exactly these names.
@@ -221,7 +253,10 @@ impl Inspector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::FlowName;
+    use crate::{
+        bus::{Partition, Queue, Takes},
+        names::FlowName,
+    };
 
     #[test]
     fn a_process_may_do_what_its_flows_do_and_nothing_else() {
@@ -252,6 +287,60 @@ mod tests {
                 tags: &[],
             }
         );
+    }
+
+    #[test]
+    fn a_publisher_may_ask_for_the_queues_of_its_channels() {
+        // given
+        let [orders, stock] = ["orders", "stock"].map(|name| ChannelName::new(name).unwrap());
+        let queue = |channel: &ChannelName| Queue {
+            name: QueueName::of_subscriber(channel, &FlowName::new("billing").unwrap()),
+            channel: Some(channel.clone()),
+            takes: Takes::All,
+        };
+        let topology = Topology {
+            channels: Vec::new(),
+            queues: vec![queue(&orders), queue(&stock)],
+        };
+        let role = Role::Process {
+            name: ProcessName::new("shop").unwrap(),
+            publishes: vec![orders],
+            reads: Vec::new(),
+        };
+        // when
+        let grant = role.grant("trunkline", &topology);
+        // then
+        assert!(grant.write.contains("orders\\.billing|"), "{}", grant.write);
+        assert!(!grant.write.contains("stock"), "{}", grant.write);
+        assert_eq!(
+            (grant.configure, grant.read),
+            (NOTHING.to_owned(), NOTHING.to_owned())
+        );
+    }
+
+    #[test]
+    fn a_process_that_keeps_order_also_sees_what_it_has_parked_and_fills_its_partitions() {
+        // given
+        let orders = ChannelName::new("orders").unwrap();
+        let partition = QueueName::of_partition(&orders, &FlowName::new("stock").unwrap(), 0);
+        let topology = Topology {
+            channels: Vec::new(),
+            queues: vec![Queue {
+                name: partition.clone(),
+                channel: Some(orders),
+                takes: Takes::Partition(Partition { index: 0, of: 1 }),
+            }],
+        };
+        let role = Role::Process {
+            name: ProcessName::new("stock").unwrap(),
+            publishes: Vec::new(),
+            reads: vec![partition],
+        };
+        // when
+        let grant = role.grant("trunkline", &topology);
+        // then
+        assert_eq!(grant.read, "^(orders\\.stock\\.0|orders\\.stock\\.0\\.dead)$");
+        assert!(grant.write.contains("trunkline\\.redeliver"), "{}", grant.write);
     }
 
     #[test]

@@ -13,8 +13,10 @@ mod consumer;
 mod declare;
 mod doctor;
 mod faults;
+mod generation;
 mod grant;
 mod hasten;
+mod hops;
 mod inspector;
 mod inventory;
 mod ledger;
@@ -23,7 +25,10 @@ mod look;
 mod management;
 mod moving;
 mod orphan;
+mod partition;
 mod publisher;
+mod reading;
+mod suspects;
 mod tls;
 mod topology;
 mod window;
@@ -36,23 +41,21 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::spawn_blocking,
-};
+use tokio::sync::{mpsc, oneshot};
 use trunkline_sdk::Fault;
 
 use self::{
     address::Address,
     consumer::Consumer,
+    hops::Hops,
     link::{ANY_FRAME, Link, OUR_FRAME},
-    publisher::{Job, Live, Order, Publisher},
-    wire::Parcel,
+    publisher::{Live, Publisher},
+    suspects::Suspects,
 };
 pub use self::{
     doctor::{Finding, Severity},
@@ -60,12 +63,14 @@ pub use self::{
     inspector::Inspector,
     moving::Mover,
 };
-use super::{Bus, Depth, Hop, Parked, Refused, StateKey, Subscription, Topology};
+use super::{Bus, Depth, Hop, Parked, ParkedMark, Refused, StateKey, Subscription, Topology};
 use crate::{
     names::{ProcessName, QueueName},
     store::StateStore,
 };
 
+/// So long at most between two attempts to reach a broker that is away: it is found again soon after it is back.
+const RETRY: Duration = Duration::from_secs(1);
 /// Batches on their way to the publisher; more wait in their callers.
 const INBOX: usize = 64;
 
@@ -86,9 +91,9 @@ pub(crate) fn shown(url: &str) -> String {
 
 /// A connection to RabbitMQ.
 pub struct RabbitBus {
-    publisher: mpsc::Sender<Order>,
+    hops: Hops,
     landscape: Arc<Landscape>,
-    state: Arc<dyn StateStore>,
+    suspects: Arc<Suspects>,
     /// What each subscription of this process holds.
     unsettled: Mutex<HashMap<QueueName, Vec<Weak<AtomicU64>>>>,
 }
@@ -99,6 +104,8 @@ struct Landscape {
     link: Arc<Link>,
     /// What was declared last; nothing, if nothing was.
     topology: Mutex<Option<Topology>>,
+    /// When the last assertion of it that succeeded was begun.
+    asserted: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl RabbitBus {
@@ -117,33 +124,43 @@ impl RabbitBus {
         let landscape = Arc::new(Landscape {
             link: Arc::new(Link::new(address, process, "consumer", ANY_FRAME)),
             topology: Mutex::new(None),
+            asserted: tokio::sync::Mutex::default(),
         });
+        let suspects = Suspects::begin(state.clone(), process).await?;
         let live = Live::open(&publishing).await?;
         let (publisher, inbox) = mpsc::channel(INBOX);
         tokio::spawn(Publisher::new(publishing, landscape.clone(), inbox).run(live));
         Ok(Self {
-            publisher,
+            hops: Hops::new(publisher, state),
             landscape,
-            state,
+            suspects,
             unsettled: Mutex::new(HashMap::new()),
         })
     }
 
     /// Consumes what is called `name`: the queue, or that of its parked messages.
-    async fn consume(&self, queue: &QueueName, name: String, prefetch: u16) -> Result<Subscription, Fault> {
+    async fn consume(
+        &self,
+        queue: &QueueName,
+        name: String,
+        prefetch: u16,
+        suspects: Option<Arc<Suspects>>,
+    ) -> Result<Subscription, Fault> {
         // To RabbitMQ, 0 is no limit at all.
         let prefetch = prefetch.max(1);
         let (outbox, deliveries) = mpsc::channel(usize::from(prefetch));
         let (close, closing) = oneshot::channel();
         let unsettled = Arc::new(AtomicU64::new(0));
-        let consumer = Consumer::new(
-            self.landscape.clone(),
-            queue.clone(),
+        let consumer = Consumer {
+            landscape: self.landscape.clone(),
+            hops: self.hops.clone(),
+            suspects,
+            queue: queue.clone(),
             name,
             prefetch,
             outbox,
-            unsettled.clone(),
-        );
+            unsettled: unsettled.clone(),
+        };
         let generation = consumer.open().await?;
         lock(&self.unsettled)
             .entry(queue.clone())
@@ -169,27 +186,6 @@ impl RabbitBus {
             .map(|count| count.load(Ordering::Relaxed))
             .sum()
     }
-
-    /// Hands the outputs to the publisher; what cannot be packed refuses its hop before anything is sent.
-    async fn publish(&self, ballot: Ballot) {
-        let ballot = Arc::new(ballot);
-        let jobs = ballot.jobs();
-        if !jobs.is_empty() {
-            // A publisher that is gone drops the jobs, and with them the ballot.
-            let _ = self.publisher.send(Order::Publish(jobs)).await;
-        }
-    }
-
-    /// Stores the states of these hops together, in their order.
-    async fn store(&self, states: Vec<(StateKey, Bytes)>) -> Result<(), Fault> {
-        if states.is_empty() {
-            return Ok(());
-        }
-        let store = self.state.clone();
-        spawn_blocking(move || store.save(&states))
-            .await
-            .map_err(|error| Fault::stop("the store failed while saving a position").because(error))?
-    }
 }
 
 impl Landscape {
@@ -197,30 +193,47 @@ impl Landscape {
         *lock(&self.topology) = Some(topology.clone());
     }
 
-    /// Declares once more what was declared, if anything was: the broker may have lost it.
-    async fn assert_again(&self) -> Result<(), Fault> {
-        let topology = lock(&self.topology).clone();
-        match topology {
-            Some(topology) => declare::assert(&self.link, &topology).await,
-            None => Ok(()),
+    /// Whether this queue is given to one subscription at a time.
+    fn is_ordered(&self, name: &QueueName) -> bool {
+        let topology = lock(&self.topology);
+        let mut queues = topology.iter().flat_map(|topology| &topology.queues);
+        queues.any(|queue| queue.name == *name && queue.takes.is_ordered())
+    }
+
+    /// Declares once more what was declared, if anything was: the broker may have lost it. One of those who lost the
+    /// broker does it for all.
+    async fn assert_again(&self, lost: Instant) -> Result<(), Fault> {
+        let mut asserted = self.asserted.lock().await;
+        if asserted.is_some_and(|began| began > lost) {
+            return Ok(());
         }
+        let began = Instant::now();
+        let topology = lock(&self.topology).clone();
+        if let Some(topology) = topology {
+            declare::assert_again(&self.link, &topology).await?;
+        }
+        *asserted = Some(began);
+        Ok(())
     }
 }
 
 #[async_trait]
 impl Bus for RabbitBus {
     async fn declare(&self, topology: &Topology) -> Result<(), Fault> {
+        declare::assert_no_rivals(&self.landscape.link, topology).await?;
         declare::assert(&self.landscape.link, topology).await?;
         self.landscape.remember(topology);
         Ok(())
     }
 
     async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault> {
-        self.consume(queue, queue.to_string(), prefetch).await
+        let suspects = Some(self.suspects.clone());
+        self.consume(queue, queue.to_string(), prefetch, suspects).await
     }
 
     async fn subscribe_parked(&self, queue: &QueueName, prefetch: u16) -> Result<Subscription, Fault> {
-        self.consume(queue, queue.parked(), prefetch).await
+        // Looking at what is parked is no work on it: nobody dies of that.
+        self.consume(queue, queue.parked(), prefetch, None).await
     }
 
     async fn hasten(&self) -> Result<u64, Fault> {
@@ -228,26 +241,17 @@ impl Bus for RabbitBus {
     }
 
     async fn complete(&self, hops: Vec<Hop>) -> Vec<Result<(), Refused>> {
-        let batch = Arc::new(Mutex::new(Batch::of(hops)));
-        let (open, closed) = oneshot::channel();
-        self.publish(Ballot {
-            batch: batch.clone(),
-            _open: open,
-        })
-        .await;
-        // Nothing is ever sent: it ends with the last job.
-        let _ = closed.await;
-        let mut batch = std::mem::take(&mut *lock(&batch));
-        batch.refuse_what_is_open();
-        let stored = self.store(batch.states()).await;
-        batch.finish(&stored)
+        self.hops.complete(hops).await
     }
 
     async fn state(&self, key: &StateKey) -> Result<Option<Bytes>, Fault> {
-        let (store, key) = (self.state.clone(), key.clone());
-        spawn_blocking(move || store.load(&key))
-            .await
-            .map_err(|error| Fault::stop("the store failed while reading a position").because(error))?
+        self.hops.state(key).await
+    }
+
+    async fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {
+        // Every queue has one for what is parked, and some have nothing else.
+        let parked = look::ready(&self.landscape.link, &queue.parked()).await?;
+        Ok(parked.is_some())
     }
 
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Fault> {
@@ -270,162 +274,18 @@ impl Bus for RabbitBus {
         look::parked(&self.landscape.link, queue, limit).await
     }
 
+    async fn parked_marks(&self, queue: &QueueName) -> Result<Vec<ParkedMark>, Fault> {
+        look::parked_marks(&self.landscape.link, queue).await
+    }
+
     async fn close(&self) {
-        let (done, closed) = oneshot::channel();
-        if self.publisher.send(Order::Close(done)).await.is_ok() {
-            let _ = closed.await;
-        }
+        self.hops.close().await;
+        self.suspects.end().await;
         self.landscape.link.close().await;
-    }
-}
-
-/// Where the jobs of one `complete` are answered; it lives as long as one of them.
-#[derive(Debug)]
-struct Ballot {
-    batch: Arc<Mutex<Batch>>,
-    _open: oneshot::Sender<()>,
-}
-
-impl Ballot {
-    /// The jobs of the batch. Hops without outputs and state are done at once.
-    fn jobs(self: &Arc<Self>) -> Vec<Job> {
-        let since = Instant::now();
-        let mut jobs = Vec::new();
-        for (hop, entry) in lock(&self.batch).entries.iter_mut().enumerate() {
-            match entry.pack() {
-                Ok(parcels) => {
-                    entry.open = parcels.len();
-                    jobs.extend(
-                        entry
-                            .hop
-                            .outputs
-                            .iter()
-                            .zip(parcels)
-                            .map(|(outgoing, parcel)| Job {
-                                outgoing: Box::new(outgoing.clone()),
-                                parcel,
-                                hop,
-                                ballot: self.clone(),
-                                since,
-                                tries: 0,
-                            }),
-                    );
-                }
-                Err(fault) => entry.fault = Some(fault),
-            }
-            entry.settle();
-        }
-        jobs
-    }
-
-    fn answer(&self, hop: usize, result: Result<(), Fault>) {
-        lock(&self.batch).answer(hop, result);
     }
 }
 
 /// A panic of another task leaves no half-made change behind.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The hops of one `complete`, and how far each has come.
-#[derive(Debug, Default)]
-struct Batch {
-    entries: Vec<Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    hop: Hop,
-    /// Outputs that are not answered yet.
-    open: usize,
-    fault: Option<Fault>,
-}
-
-impl Batch {
-    fn of(hops: Vec<Hop>) -> Self {
-        let entries = hops
-            .into_iter()
-            .map(|hop| Entry {
-                hop,
-                open: 0,
-                fault: None,
-            })
-            .collect();
-        Self { entries }
-    }
-
-    fn answer(&mut self, hop: usize, result: Result<(), Fault>) {
-        let entry = &mut self.entries[hop];
-        entry.open -= 1;
-        if let Err(fault) = result {
-            entry.fault.get_or_insert(fault);
-        }
-        // At once, not with the whole batch: one slow queue holds nobody else back.
-        entry.settle();
-    }
-
-    fn refuse_what_is_open(&mut self) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.open > 0) {
-            entry
-                .fault
-                .get_or_insert_with(|| Fault::stop("the bus is closed"));
-        }
-    }
-
-    /// What is to be stored: of hops that were published, in their order.
-    fn states(&self) -> Vec<(StateKey, Bytes)> {
-        self.entries
-            .iter()
-            .filter(|entry| entry.fault.is_none())
-            .filter_map(|entry| entry.hop.state.clone())
-            .collect()
-    }
-
-    fn finish(self, stored: &Result<(), Fault>) -> Vec<Result<(), Refused>> {
-        let mut results = Vec::with_capacity(self.entries.len());
-        for mut entry in self.entries {
-            if let (Some(_), Err(fault)) = (&entry.hop.state, stored) {
-                entry.fault.get_or_insert_with(|| faults::again(fault));
-            }
-            results.push(match entry.fault.take() {
-                Some(fault) => Err(Refused {
-                    hop: entry.hop,
-                    fault,
-                }),
-                None => {
-                    entry.hop.state = None;
-                    entry.settle();
-                    Ok(())
-                }
-            });
-        }
-        results
-    }
-}
-
-impl Entry {
-    fn pack(&self) -> Result<Vec<Option<Box<Parcel>>>, Fault> {
-        // After a *lost* connection it is different: the hop is completed, and its input comes once more.
-        if let Some(input) = self.hop.inputs.iter().find(|input| input.receipt.is_closed()) {
-            return Err(Fault::reopen(format!(
-                "the subscription to queue `{}` was closed, and its messages went back",
-                input.queue()
-            )));
-        }
-        self.hop
-            .outputs
-            .iter()
-            .map(|outgoing| Ok(Some(Box::new(wire::pack(outgoing)?))))
-            .collect()
-    }
-
-    /// Settles the inputs if all else is durable.
-    fn settle(&mut self) {
-        if self.open == 0 && self.fault.is_none() && self.hop.state.is_none() {
-            for delivery in self.hop.inputs.drain(..) {
-                delivery.receipt.settle();
-            }
-        }
-    }
 }

@@ -12,8 +12,8 @@ use lapin::{
     BasicProperties, Channel, Confirmation,
     message::Delivery,
     options::{
-        BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions,
-        QueueDeclareOptions, QueueDeleteOptions,
+        BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions,
+        QueueDeleteOptions,
     },
     types::{FieldTable, ShortString},
 };
@@ -29,6 +29,8 @@ use super::{
     link::{ANY_FRAME, Link},
     management::segment,
     orphan::{aside, set_aside_for},
+    partition::mixed,
+    reading::Reading,
     topology::{DEAD, REDELIVER, parked_arguments},
 };
 use crate::{
@@ -116,6 +118,16 @@ impl<'i> Mover<'i> {
         if !otherwise && !interrupted {
             return Err(Fault::stop(format!("queue `{queue}` need not be made anew"))
                 .hint("`trunkline topology plan` shows what differs"));
+        }
+        if let Some(mend) = inventory
+            .queues
+            .get(queue)
+            .and_then(|is| mixed(queue, is, topology))
+        {
+            return Err(Fault::stop(format!(
+                "queue `{queue}` is a partition of another number of them: made anew alone it would mix the order of its keys"
+            ))
+            .hint(mend));
         }
         let channel = self.channel().await?;
         if !missing {
@@ -288,14 +300,13 @@ impl<'i> Mover<'i> {
         self.done("asking for confirms", channel.confirm_select(confirms))
             .await?;
         let mut moved = 0;
+        let mut reading = Reading::begin(&channel, from, BATCH, &self.link).await?;
         loop {
             let mut batch = Vec::with_capacity(BATCH);
-            while batch.len() < BATCH {
-                let getting = channel.basic_get(from.into(), BasicGetOptions::default());
-                match self.done(&format!("reading queue `{from}`"), getting).await? {
-                    Some(got) => batch.push(got.delivery),
-                    None => break,
-                }
+            while batch.len() < BATCH
+                && let Some(delivery) = reading.next().await?
+            {
+                batch.push(delivery);
             }
             if batch.is_empty() {
                 // Nothing is held any more, so nothing goes back.

@@ -22,8 +22,9 @@ use tracing::{debug, info, warn};
 use trunkline_sdk::{Fault, Remedy};
 
 use super::{
-    Ballot, Landscape,
+    Landscape, RETRY,
     faults::{self, ACCESS_REFUSED, NOT_FOUND},
+    hops::Ballot,
     link::{self, Link},
     window::{Publish, Verdict, WINDOW, Window},
     wire::{self, Parcel},
@@ -264,11 +265,11 @@ impl Publisher {
         let (link, landscape) = (self.link.clone(), self.landscape.clone());
         let (faults_in, mut faults_out) = mpsc::channel(1);
         let attempt = async move {
-            let mut patience = Patience::new();
+            let mut patience = Patience::up_to(RETRY);
             loop {
                 let attempt = async {
                     let live = Live::open(&link).await?;
-                    landscape.assert_again().await?;
+                    landscape.assert_again(since).await?;
                     Ok(live)
                 };
                 match attempt.await {

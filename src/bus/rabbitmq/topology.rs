@@ -2,16 +2,19 @@
 //!
 //! Every argument is spelled out, because the defaults differ between RabbitMQ 3.10 and 4.x, and the
 //! defaults of some lose messages.
+//!
+//! A flow that keeps order has a queue for each partition of the keys, and one for what has no key; each is read by
+//! one consumer at a time.
 
 use lapin::{
     ExchangeKind,
     types::{AMQPValue, FieldTable, ShortString},
 };
-use sha2::{Digest, Sha256};
 
+use super::partition::with_count;
 use crate::{
-    bus::{Destination, Topology},
-    names::{ChannelName, QueueName, TypeName},
+    bus::{Bucket, Destination, Queue, Takes, Topology},
+    names::{ChannelName, TypeName},
     recovery::Rung,
 };
 
@@ -19,6 +22,9 @@ use crate::{
 pub(super) const DEAD: &str = "trunkline.dead";
 /// Direct; brings back from the retry rungs: routes by name to the work queue.
 pub(super) const REDELIVER: &str = "trunkline.redeliver";
+
+/// In place of the bucket of a message without a key.
+const NO_BUCKET: &str = "any";
 
 /// A net far above what any message meets: each kill of a consumer counts against its whole prefetch.
 const DELIVERY_LIMIT: i64 = 1_000;
@@ -70,12 +76,12 @@ pub(super) fn route(to: &Destination, type_name: Option<&TypeName>, key: Option<
 }
 
 /// `<bucket>.<type>`; the bucket is `00` to `63`, the same for all messages with the same key, and `any` for those
-/// without. SHA-256, because every language has it: others who publish compute the same.
+/// without.
 fn routing_key(type_name: Option<&TypeName>, key: Option<&str>) -> String {
     let type_name = type_name.map_or("native", TypeName::as_str);
     match key {
-        Some(key) => format!("{:02}.{type_name}", Sha256::digest(key)[0] % 64),
-        None => format!("any.{type_name}"),
+        Some(key) => format!("{}.{type_name}", Bucket::of(key)),
+        None => format!("{NO_BUCKET}.{type_name}"),
     }
 }
 
@@ -105,40 +111,68 @@ pub(super) fn pieces(topology: &Topology) -> Vec<Piece> {
     for channel in &topology.channels {
         pieces.push(exchange(&channel_exchange(&channel.name), ExchangeKind::Topic));
     }
+    let bound = |exchange: &str, queue: &str, key: String| Piece::Binding {
+        queue: queue.to_owned(),
+        exchange: exchange.to_owned(),
+        key,
+    };
     for queue in &topology.queues {
-        let name = queue.name.to_string();
-        let bound = |exchange: &str, queue: &str, key: &str| Piece::Binding {
-            queue: queue.to_owned(),
-            exchange: exchange.to_owned(),
-            key: key.to_owned(),
-        };
+        let name = queue.name.as_str();
         let parked = queue.name.parked();
         pieces.push(Piece::Queue {
             name: parked.clone(),
             arguments: parked_arguments(),
         });
-        pieces.push(bound(DEAD, &parked, &name));
-        if let Some(channel) = &queue.channel {
+        pieces.push(bound(DEAD, &parked, name.to_owned()));
+        if queue.channel.is_some() {
             pieces.push(Piece::Queue {
-                name: name.clone(),
-                arguments: work_arguments(&queue.name),
+                name: name.to_owned(),
+                arguments: work_arguments(queue),
             });
-            pieces.push(bound(REDELIVER, &name, &name));
-            // Last: from here on it receives, and by now what it receives has every way out.
-            pieces.push(bound(&channel_exchange(channel), &name, "#"));
+            if let Some(count) = with_count(queue) {
+                pieces.push(bound(DEAD, &parked, count));
+            }
+            pieces.push(bound(REDELIVER, name, name.to_owned()));
+        }
+    }
+    // Last: from here on they receive, and by now what they receive has every way out.
+    for queue in &topology.queues {
+        if let Some(channel) = &queue.channel {
+            let exchange = channel_exchange(channel);
+            pieces.extend(keys(queue.takes).map(|key| bound(&exchange, queue.name.as_str(), key)));
         }
     }
     pieces
 }
 
-fn work_arguments(queue: &QueueName) -> FieldTable {
-    table([
+/// The routing keys of what a queue takes.
+fn keys(takes: Takes) -> impl Iterator<Item = String> {
+    let buckets = match takes {
+        Takes::Partition(partition) => Some(partition.buckets()),
+        Takes::All | Takes::Unkeyed => None,
+    };
+    let one = match takes {
+        Takes::All => Some("#".to_owned()),
+        Takes::Unkeyed => Some(format!("{NO_BUCKET}.#")),
+        Takes::Partition(_) => None,
+    };
+    let buckets = buckets.into_iter().flatten();
+    buckets.map(|bucket| format!("{bucket}.#")).chain(one)
+}
+
+fn work_arguments(queue: &Queue) -> FieldTable {
+    let key = with_count(queue).unwrap_or_else(|| queue.name.to_string());
+    let mut arguments = table([
         ("x-delivery-limit", DELIVERY_LIMIT.into()),
         ("x-dead-letter-exchange", text(DEAD)),
-        ("x-dead-letter-routing-key", text(queue.as_str())),
+        ("x-dead-letter-routing-key", text(&key)),
         ("x-dead-letter-strategy", text("at-least-once")),
         ("x-max-length-bytes", MAX_BYTES.into()),
-    ])
+    ]);
+    if queue.takes.is_ordered() {
+        arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+    }
+    arguments
 }
 
 pub(super) fn parked_arguments() -> FieldTable {
@@ -179,8 +213,12 @@ fn text(value: &str) -> AMQPValue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::partition::count_of;
     use super::*;
-    use crate::{bus, names::FlowName};
+    use crate::{
+        bus::{self, Partition},
+        names::{FlowName, QueueName},
+    };
 
     #[test]
     fn one_key_always_has_the_same_bucket_and_no_key_has_none() {
@@ -208,6 +246,7 @@ mod tests {
             queues: vec![bus::Queue {
                 name: QueueName::of_subscriber(&channel, &flow),
                 channel: Some(channel),
+                takes: bus::Takes::All,
             }],
         });
         let last = Piece::Binding {
@@ -216,5 +255,55 @@ mod tests {
             key: "#".to_owned(),
         };
         assert_eq!(pieces.last(), Some(&last));
+    }
+
+    #[test]
+    fn the_queues_of_a_flow_that_keeps_order_take_each_message_once() {
+        // given
+        let (channel, flow) = (
+            ChannelName::new("orders").unwrap(),
+            FlowName::new("stock").unwrap(),
+        );
+        let mut queues: Vec<_> = Partition::all(4)
+            .map(|partition| Queue {
+                name: QueueName::of_partition(&channel, &flow, partition.index),
+                channel: Some(channel.clone()),
+                takes: Takes::Partition(partition),
+            })
+            .collect();
+        queues.push(Queue {
+            name: QueueName::of_intake(&channel, &flow),
+            channel: Some(channel),
+            takes: Takes::Unkeyed,
+        });
+        // when
+        let pieces = pieces(&Topology {
+            channels: Vec::new(),
+            queues,
+        });
+        // then
+        let mut bound: Vec<_> = pieces
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Binding { exchange, key, .. } if exchange == "trunkline.orders" => Some(key.as_str()),
+                _ => None,
+            })
+            .collect();
+        bound.sort_unstable();
+        let mut all: Vec<_> = Bucket::all().map(|bucket| format!("{bucket}.#")).collect();
+        all.push("any.#".to_owned());
+        assert_eq!(bound, all);
+        // then: one consumer at a time, and their number is in each
+        let first = pieces.iter().find_map(|piece| match piece {
+            Piece::Queue { name, arguments } if name == "orders.stock.0" => Some(arguments),
+            _ => None,
+        });
+        let told = |name: &str| first.and_then(|arguments| arguments.inner().get(name)).cloned();
+        assert_eq!(told("x-single-active-consumer"), Some(AMQPValue::Boolean(true)));
+        assert_eq!(
+            told("x-dead-letter-routing-key"),
+            Some(text("orders.stock.0 of 4"))
+        );
+        assert_eq!(count_of("orders.stock.0 of 4"), Some(4));
     }
 }

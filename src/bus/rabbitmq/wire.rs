@@ -1,4 +1,7 @@
 //! An envelope as AMQP frames, and back.
+//!
+//! Properties and headers go in one frame, [`super::link::OUR_FRAME`], of which the limits of a message fill two thirds:
+//! the broker closes the connection over a larger one.
 
 use bytes::Bytes;
 use lapin::{
@@ -11,17 +14,12 @@ use trunkline_sdk::Fault;
 use super::topology::route;
 use crate::{
     bus::{
-        Destination, Outgoing,
-        envelope::{Envelope, MAX_BODY},
+        Outgoing,
+        envelope::Envelope,
+        limits::{MAX_ATTRIBUTES, MAX_FAULT, is_fault},
     },
     message::Content,
 };
-
-/// Properties and headers must fit into one frame, [`super::link::OUR_FRAME`]: the broker closes the connection over a
-/// larger one.
-const MAX_HEADERS: usize = 48 << 10;
-/// What is taken over of a message's headers, so that our own still fit beside them.
-const MAX_FOREIGN_HEADERS: usize = 32 << 10;
 
 /// A message ready to be published.
 #[derive(Debug)]
@@ -35,37 +33,17 @@ pub(super) struct Parcel {
 /// Packs a message. Faults: [`trunkline_sdk::Remedy::DeadLetter`], when the broker could not take it.
 pub(super) fn pack(outgoing: &Outgoing) -> Result<Parcel, Fault> {
     let message = &outgoing.message;
-    let (attempt, cause) = match &outgoing.to {
-        Destination::Channel(_) => (1, None),
-        Destination::Queue { attempt, cause, .. } => (*attempt, cause.as_ref()),
-        Destination::Retry { attempt, cause, .. } | Destination::Parked { attempt, cause, .. } => {
-            (*attempt, Some(cause))
-        }
-    };
     let type_name = match &message.content {
         Content::Canonical { type_name, .. } => Some(type_name),
         Content::Native(_) => None,
     };
     let (exchange, routing_key) = route(&outgoing.to, type_name, message.key.as_deref());
-    let envelope = Envelope::seal(message, attempt, cause);
-    // RabbitMQ 4.x refuses a larger one by closing the channel, and with it its neighbours.
-    if envelope.body.len() > MAX_BODY {
-        return Err(Fault::dead_letter("the body is larger than 16 MiB")
-            .hint("keep large content elsewhere and send a claim check: where it is"));
-    }
-    let mut size = 0;
+    let envelope = Envelope::of(outgoing)?;
     let mut headers = FieldTable::default();
     for (name, value) in envelope.headers {
-        size += name.len() + value.len();
         headers.insert(
             short("a header's name", name)?,
             AMQPValue::LongString(value.into()),
-        );
-    }
-    if size > MAX_HEADERS {
-        return Err(
-            Fault::dead_letter("the message's attributes are larger than 48 KiB")
-                .hint("put into the body what is long"),
         );
     }
     let mut properties = BasicProperties::default()
@@ -120,7 +98,7 @@ fn short(what: &str, text: String) -> Result<ShortString, Fault> {
 /// fits beside our own; the fault says so if there was more.
 pub(super) fn unpack(properties: &BasicProperties, body: Vec<u8>) -> (Envelope, Option<Fault>) {
     let text = |property: &Option<ShortString>| property.as_ref().map(ShortString::to_string);
-    let mut size = 0;
+    let (mut size, mut of_fault) = (0, 0);
     let mut headers = Vec::new();
     for (name, value) in properties.headers().iter().flatten() {
         let value = match value {
@@ -129,8 +107,13 @@ pub(super) fn unpack(properties: &BasicProperties, body: Vec<u8>) -> (Envelope, 
             _ => None,
         };
         if let Some(value) = value {
-            size += name.as_str().len() + value.len();
-            if size > MAX_FOREIGN_HEADERS {
+            let sum = if is_fault(name.as_str()) {
+                &mut of_fault
+            } else {
+                &mut size
+            };
+            *sum += name.as_str().len() + value.len();
+            if size > MAX_ATTRIBUTES || of_fault > MAX_FAULT {
                 break;
             }
             headers.push((name.to_string(), value.to_owned()));
@@ -148,7 +131,7 @@ pub(super) fn unpack(properties: &BasicProperties, body: Vec<u8>) -> (Envelope, 
         headers,
         body: body.into(),
     };
-    let fault = (size > MAX_FOREIGN_HEADERS).then(|| {
+    let fault = (size > MAX_ATTRIBUTES || of_fault > MAX_FAULT).then(|| {
         Fault::dead_letter("the message's headers are larger than 32 KiB; not all of them were kept")
             .hint("have its publisher put into the body what is long")
     });

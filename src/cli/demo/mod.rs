@@ -218,8 +218,8 @@ async fn drain(runtime: &Runtime, plan: &Plan, home: &Path) -> Result<(), Fault>
         loop {
             let before = moves();
             let mut is_drained = !home.join("drop/orders.jsonl").exists();
-            for flow in &plan.flows {
-                is_drained &= runtime.bus().depth(&flow.queue()).await?.is_drained();
+            for queue in &plan.topology.queues {
+                is_drained &= runtime.bus().depth(&queue.name).await?.is_drained();
             }
             if is_drained && moves() == before {
                 return Ok(());

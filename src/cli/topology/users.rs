@@ -142,7 +142,8 @@ pub(super) fn process_role(plan: &Plan, process: Option<&ProcessName>) -> Role {
         reads: flows
             .iter()
             .filter(|flow| matches!(flow.feed, Feed::Channel { .. }))
-            .map(|flow| flow.queue())
+            .flat_map(|flow| flow.queues())
+            .map(|queue| queue.name)
             .collect(),
     }
 }

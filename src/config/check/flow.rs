@@ -1,5 +1,7 @@
 //! One flow: where its messages come from, what is done to them, where they go.
 
+use std::time::Duration;
+
 use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings};
 
 use super::{End, Systems, Uses, doubt, unknown_hint};
@@ -9,16 +11,20 @@ use crate::{
         plan::{Feed, FlowPlan, Target},
         schemas::Schemas,
     },
-    flow::{self, Carries, Processor, Scope, Steps},
+    flow::{self, Carries, Keys, Processor, Scope, Steps},
     names::{ChannelName, SystemName, TypeName},
     recovery::Schedule,
 };
+
+/// How long a message that keeps the order of its key is tried in place: RabbitMQ takes it back after 30 minutes.
+const LONGEST_IN_PLACE: Duration = Duration::from_secs(20 * 60);
 
 /// Checks one flow.
 pub(super) struct Checker<'c, 's> {
     pub(super) file: &'c FlowFile,
     pub(super) schemas: &'c Schemas,
     pub(super) systems: &'c Systems<'c>,
+    pub(super) keys: &'c Keys,
     pub(super) uses: &'c mut Uses,
     pub(super) scope: Scope<'s>,
 }
@@ -34,7 +40,7 @@ impl Checker<'_, '_> {
             steps.extend(self.step(step, &mut has_routed));
         }
         let target = self.to(feed.as_ref(), has_routed);
-        let retry = self.retry();
+        let retry = self.retry(feed.as_ref());
         let mut sends = Vec::new();
         for name in std::mem::take(&mut self.scope.routed) {
             sends.extend(ChannelName::new(&name).ok().filter(|name| !sends.contains(name)));
@@ -50,6 +56,7 @@ impl Checker<'_, '_> {
             steps: Steps::new(steps),
             target: target?,
             sends,
+            keys: self.keys.clone(),
             retry,
         })
     }
@@ -65,6 +72,7 @@ impl Checker<'_, '_> {
             let (_, descriptor) = self.scope.channels.get(name)?;
             self.scope.carries = Carries::Message(descriptor.clone());
             return Some(Feed::Channel {
+                order: self.keys.get(&channel).cloned(),
                 channel,
                 type_name: TypeName::new(descriptor.full_name()),
             });
@@ -253,7 +261,7 @@ impl Checker<'_, '_> {
     }
 
     /// The options have been checked when the file was read.
-    fn retry(&mut self) -> Schedule {
+    fn retry(&mut self, feed: Option<&Feed>) -> Schedule {
         let default = Schedule::default();
         let Some(retry) = &self.file.retry else {
             return default;
@@ -272,7 +280,22 @@ impl Checker<'_, '_> {
             let place = options.get("first").or(options.get("max")).unwrap_or(retry);
             let hint = "`first` is the delay before the second attempt, and no delay is longer than `max`";
             self.problem(&place.place.clone(), "`first` is longer than `max`", hint);
+        } else if let Some(Feed::Channel { order: Some(_), .. }) = feed
+            && schedule.whole() > LONGEST_IN_PLACE
+        {
+            let what = format!(
+                "the delays of `retry` add up to {}, and what follows a message under its key waits for it",
+                spoken(schedule.whole())
+            );
+            let hint = "let them add up to 20 minutes at most: its channel keeps the order of a `key`, so a message \
+                        is tried again in place, and a broker waits half an hour for it";
+            self.problem(&retry.place, what, hint);
         }
         schedule
     }
+}
+
+/// Whole minutes, rounded up.
+fn spoken(time: Duration) -> String {
+    format!("{} minutes", time.as_secs().div_ceil(60))
 }

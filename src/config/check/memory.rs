@@ -37,7 +37,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Feed, Files, Target, Variables},
-        flow::{Processor, Step, Steps},
+        flow::{Keys, Processor, Step, Steps},
         message::Message,
         names::{ChannelName, FlowName, TypeName},
         recovery::Schedule,
@@ -75,10 +75,12 @@ mod tests {
             feed: Feed::Channel {
                 channel: channel.clone(),
                 type_name: TypeName::new("trunkline.commerce.v1.Order"),
+                order: None,
             },
             steps: Steps::new(vec![Box::new(Remembering)]),
             target: Target::Channel(channel),
             sends: Vec::new(),
+            keys: Keys::default(),
             retry: Schedule::default(),
         };
         let mut problems = Vec::new();

@@ -93,7 +93,12 @@ impl<'r> Reader<'r, '_> {
                 canonical(type_name, &message)
             }
             ("file", feed) => self.file_content(feed, &entry.value)?,
-            ("record", Feed::Channel { channel, type_name }) => {
+            (
+                "record",
+                Feed::Channel {
+                    channel, type_name, ..
+                },
+            ) => {
                 let what = format!(
                     "flow `{}` reads channel `{channel}`, so it is given no record",
                     flow.name

@@ -6,6 +6,7 @@
 mod lexer;
 mod macros;
 mod parser;
+mod primary;
 
 pub(crate) use macros::{Macro, word};
 pub(crate) use parser::parse;

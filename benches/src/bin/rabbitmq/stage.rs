@@ -7,7 +7,7 @@ use lapin::{Connection, ConnectionProperties, options::QueuePurgeOptions};
 use prost::Message as _;
 use tempfile::TempDir;
 use trunkline::{
-    bus::{Bus, Channel, Destination, Hop, Outgoing, Queue, Topology, rabbitmq::RabbitBus},
+    bus::{Bus, Channel, Destination, Hop, Outgoing, Queue, Takes, Topology, rabbitmq::RabbitBus},
     message::{Content, Message},
     names::{ChannelName, FlowName, MessageId, ProcessName, QueueName, TypeName},
     store::SqliteStore,
@@ -118,6 +118,7 @@ fn topology() -> Outcome<Topology> {
         topology.queues.push(Queue {
             name: queue,
             channel: Some(channel(name)?),
+            takes: Takes::All,
         });
     }
     Ok(topology)

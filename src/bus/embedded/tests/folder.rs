@@ -38,7 +38,7 @@ async fn a_file_of_a_newer_version_or_another_program_is_refused_and_left_as_it_
     let folder = TempDir::new().unwrap();
     opened(&folder).await.close().await;
     for (pragma, told) in [
-        ("user_version = 7", "its form is 7, this one knows 2"),
+        ("user_version = 7", "its form is 7, this one knows 3"),
         ("application_id = 42", "not one of trunkline's"),
     ] {
         file(&folder).execute_batch(&format!("PRAGMA {pragma}")).unwrap();
@@ -79,4 +79,30 @@ async fn the_folder_and_the_file_are_for_their_owner_only() {
     assert_eq!(mode(&Store::path(&folder)), 0o600);
     assert_eq!(mode(&folder.join("bus.db-wal")), 0o600);
     bus.close().await;
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_form_is_carried_over() {
+    let earlier = [
+        "DROP TABLE suspects; DROP TABLE process; ALTER TABLE queues DROP COLUMN takes; PRAGMA user_version = 1;",
+        "ALTER TABLE queues DROP COLUMN takes; PRAGMA user_version = 2;",
+    ];
+    for form in earlier {
+        // given
+        let folder = TempDir::new().unwrap();
+        let bus = opened(&folder).await;
+        publish(&bus, 10).await;
+        bus.close().await;
+        file(&folder).execute_batch(form).unwrap();
+        assert_eq!(differences(folder.path(), &landscape()).unwrap(), [], "{form}");
+        // when
+        let bus = opened(&folder).await;
+        // then
+        let mut subscription = bus.subscribe(&queue(), 10).await.unwrap();
+        let received = receive(&mut subscription, 10).await;
+        settle(&bus, received).await;
+        subscription.close().await;
+        bus.close().await;
+        opened(&folder).await.close().await;
+    }
 }

@@ -4,6 +4,7 @@ mod account;
 mod folder;
 mod full;
 mod harm;
+mod partitions;
 mod suspects;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    bus::{Cause, Channel, Delivery, Queue},
+    bus::{Cause, Channel, Delivery, Destination, Outgoing, Queue, Takes},
     message::{Content, Message},
     names::{ChannelName, FlowName, MessageId, TypeName},
     recovery::Rung,
@@ -35,6 +36,7 @@ fn landscape() -> Topology {
         queues: vec![Queue {
             name: queue(),
             channel: Some(channel()),
+            takes: Takes::All,
         }],
     }
 }

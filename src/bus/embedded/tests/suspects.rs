@@ -14,6 +14,7 @@ async fn opened_with_two(folder: &TempDir) -> EmbeddedBus {
     landscape.queues.push(Queue {
         name: other_queue(),
         channel: Some(channel()),
+        takes: Takes::All,
     });
     let bus = EmbeddedBus::open(folder.path()).unwrap();
     bus.declare(&landscape).await.unwrap();
@@ -135,25 +136,4 @@ async fn a_process_that_ends_in_good_order_counts_for_nothing() {
         .query_row("SELECT count(*) FROM suspects", [], |row| row.get(0))
         .unwrap();
     assert_eq!(counted, 0);
-}
-
-#[tokio::test]
-async fn a_file_of_the_first_form_is_carried_over() {
-    // given
-    let folder = TempDir::new().unwrap();
-    let bus = opened(&folder).await;
-    publish(&bus, 10).await;
-    bus.close().await;
-    file(&folder)
-        .execute_batch("DROP TABLE suspects; DROP TABLE process; PRAGMA user_version = 1;")
-        .unwrap();
-    // when
-    let bus = opened(&folder).await;
-    // then
-    let mut subscription = bus.subscribe(&queue(), 10).await.unwrap();
-    let received = receive(&mut subscription, 10).await;
-    settle(&bus, received).await;
-    subscription.close().await;
-    bus.close().await;
-    opened(&folder).await.close().await;
 }

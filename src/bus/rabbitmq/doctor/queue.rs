@@ -14,6 +14,7 @@ use crate::bus::{
         compare::{self, json_of},
         inventory::{FoundExchange, FoundQueue},
         orphan::is_ours,
+        partition::PARTITION,
         topology::{DEAD, Piece, REDELIVER, pieces},
     },
 };
@@ -199,6 +200,17 @@ fn differences(chart: &Chart<'_>, findings: &mut Findings) {
             ),
             "no process starts that may not make them itself",
             "`trunkline topology apply` makes them",
+        );
+    }
+    let mixed = differences.iter().find(|difference| {
+        difference.kind == DifferenceKind::Otherwise && difference.what.starts_with(PARTITION)
+    });
+    if let Some(mixed) = mixed {
+        findings.add(
+            Stalls,
+            format!("queue `{}` {}", mixed.name, mixed.what),
+            "no process of the flow starts: with both numbers at once the order of its keys would be mixed",
+            mixed.mend.clone().unwrap_or_default(),
         );
     }
     for name in of(DifferenceKind::Orphan, "queue") {

@@ -1,0 +1,219 @@
+//! One channel of a consumer, from its opening to its end: what it has given out, and what is settled of it.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, pending},
+};
+use lapin::{
+    Channel,
+    options::{BasicAckOptions, BasicNackOptions},
+};
+use tokio::sync::mpsc;
+
+use super::{
+    ledger::Ledger,
+    lock,
+    suspects::{self, Suspect, Turn},
+    wire,
+};
+use crate::{
+    bus::{Delivery, Receipt, Settle},
+    names::QueueName,
+};
+
+/// Numbers of channels that receive, never given twice in a process.
+static SESSIONS: AtomicU64 = AtomicU64::new(1);
+
+/// One channel, from its opening to its end.
+pub(super) struct Generation {
+    pub(super) channel: Channel,
+    pub(super) deliveries: lapin::Consumer,
+    session: u64,
+    /// Gone when nothing more is to be received; then the settlements end with the last receipt.
+    line: Option<Arc<Line>>,
+    pub(super) settlements: mpsc::UnboundedReceiver<Settlement>,
+    pub(super) ledger: Ledger,
+    /// Taken from the stream, and not handed on yet.
+    pub(super) held: Option<Delivery>,
+    /// While it is there, nothing is taken from the stream.
+    pub(super) trial: Option<Trial>,
+    pub(super) watch: Watch,
+}
+
+/// What a consumer that nothing comes to has seen.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// Something came since the last look.
+    pub(super) came: bool,
+    /// Something has come on this channel.
+    pub(super) ever: bool,
+    /// The last look was not as it should be.
+    pub(super) suspicious: bool,
+}
+
+/// What is done about a suspect.
+pub(super) enum Trial {
+    /// It waits until all that was given out before is settled.
+    Waiting(Box<Suspect>),
+    /// It gets its turn, or is parked.
+    Judging(BoxFuture<'static, Option<(Delivery, Turn)>>),
+    /// It is given out alone, or was parked: it ends when nothing is out any more.
+    Out,
+}
+
+pub(super) enum Settlement {
+    Settle(u64),
+    PutBack(u64),
+}
+
+/// By which the receipts of one channel reach its task; at most `prefetch` settlements are under way.
+struct Line {
+    queue: QueueName,
+    closed: AtomicBool,
+    settlements: mpsc::UnboundedSender<Settlement>,
+    /// The suspect that is out, and nothing beside it. On a dead channel it lasts as long as its receipt.
+    alone: Mutex<Option<Turn>>,
+}
+
+impl Settle for Line {
+    fn queue(&self) -> &QueueName {
+        &self.queue
+    }
+
+    // A dead channel has nobody who listens: the broker has put its deliveries back.
+    fn settle(&self, tag: u64) {
+        let _ = self.settlements.send(Settlement::Settle(tag));
+    }
+
+    fn abandon(&self, tag: u64) {
+        let _ = self.settlements.send(Settlement::PutBack(tag));
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// Waits for the judgement on a suspect, if there is one to come.
+pub(super) async fn judging(trial: &mut Option<Trial>) -> Option<(Delivery, Turn)> {
+    match trial {
+        Some(Trial::Judging(judging)) => judging.await,
+        _ => pending().await,
+    }
+}
+
+impl Generation {
+    /// Of a channel on which this queue is consumed.
+    pub(super) fn new(queue: QueueName, channel: Channel, deliveries: lapin::Consumer) -> Self {
+        let (settle, settlements) = mpsc::unbounded_channel();
+        let line = Line {
+            queue,
+            closed: AtomicBool::new(false),
+            settlements: settle,
+            alone: Mutex::default(),
+        };
+        Self {
+            channel,
+            deliveries,
+            session: SESSIONS.fetch_add(1, Ordering::Relaxed),
+            line: Some(Arc::new(line)),
+            settlements,
+            ledger: Ledger::new(),
+            held: None,
+            trial: None,
+            watch: Watch::default(),
+        }
+    }
+
+    /// The subscription is closed: what was given out goes back, and settles nothing any more.
+    pub(super) fn end(&self) {
+        if let Some(line) = &self.line {
+            line.closed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Gives out nothing more; what is out may be settled still.
+    pub(super) fn run_out(&mut self) {
+        (self.held, self.trial, self.line) = (None, None, None);
+    }
+
+    /// A suspect that was out alone is settled: it did not kill us.
+    pub(super) fn survive(&self) {
+        let turn = self.line.as_ref().and_then(|line| lock(&line.alone).take());
+        drop(turn);
+    }
+
+    /// Takes a delivery in; `judges`: unless it is a suspect, it is given out next.
+    pub(super) fn hold(&mut self, mut delivery: lapin::message::Delivery, judges: bool) {
+        let Some(line) = self.line.clone() else {
+            return;
+        };
+        let tag = delivery.delivery_tag;
+        self.watch.came = true;
+        self.ledger.deliver(tag);
+        let (envelope, oversized) = wire::open(&mut delivery);
+        let opened = envelope.open();
+        let returns = Some(&delivery).filter(|_| judges).and_then(suspects::returns);
+        let delivery = Delivery {
+            message: opened.message,
+            attempt: opened.attempt,
+            cause: opened.cause,
+            redelivered: delivery.redelivered,
+            session: self.session,
+            order: opened.order,
+            unreadable: oversized.or(opened.unreadable),
+            receipt: Receipt::new(tag, line),
+        };
+        match returns {
+            None => self.held = Some(delivery),
+            Some(returns) => self.trial = Some(Trial::Waiting(Box::new(Suspect { delivery, returns }))),
+        }
+    }
+
+    /// `None`: it was parked.
+    pub(super) fn give_out_alone(&mut self, judged: Option<(Delivery, Turn)>) {
+        self.trial = Some(Trial::Out);
+        match (judged, &self.line) {
+            (Some((delivery, turn)), Some(line)) => {
+                *lock(&line.alone) = Some(turn);
+                self.held = Some(delivery);
+            }
+            // Who keeps order must look again at what is parked.
+            _ => self.session = SESSIONS.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// Acks and puts back. The frames are queued and not waited for: [`Consumer::close`] does that.
+    pub(super) fn carry_out(&mut self, settlements: &mut Vec<Settlement>) {
+        for settlement in settlements.drain(..) {
+            match settlement {
+                Settlement::Settle(tag) => self.ledger.settle(tag),
+                Settlement::PutBack(tag) => {
+                    if self.ledger.put_back(tag) {
+                        self.put_back(tag);
+                    }
+                }
+            }
+        }
+        for ack in self.ledger.flush() {
+            let options = BasicAckOptions {
+                multiple: ack.multiple,
+            };
+            // On a dead channel it fails, and the message comes again.
+            let _ = self.channel.basic_ack(ack.tag, options).now_or_never();
+        }
+    }
+
+    pub(super) fn put_back(&self, tag: u64) {
+        let options = BasicNackOptions {
+            requeue: true,
+            multiple: false,
+        };
+        let _ = self.channel.basic_nack(tag, options).now_or_never();
+    }
+}
