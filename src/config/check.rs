@@ -29,7 +29,7 @@ use crate::{
     flow::{Carries, Keyed, Keys, Scope},
     mapping::{self, Source},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
-    store::{CrossReferences, DeferredStore},
+    store::{CrossReferences, DeferredStore, NoStore},
 };
 
 /// Checks a landscape, whose own message types stand beside those of `model`. All problems at once, those of reading
@@ -41,7 +41,10 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
     let schemas = schemas::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
     tables.know_systems(systems.names());
-    let store: Arc<dyn CrossReferences> = Arc::new(DeferredStore::new(within(landscape, &landscape.store)));
+    let store: Arc<dyn CrossReferences> = match landscape.findings.is_lenient {
+        true => Arc::new(NoStore),
+        false => Arc::new(DeferredStore::new(within(landscape, &landscape.store))),
+    };
     let channels = channels(landscape, pool, &mut problems);
     let keys = keys(landscape, &channels, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();

@@ -141,8 +141,10 @@ struct Seen {
     is_map: bool,
 }
 
-/// What a text may be, as JSON Schema calls it.
-const FORMATS: [(&str, fn(&str) -> bool); 4] = [
+/// What a text may be, as JSON Schema calls it, and whether one is.
+type Format = (&'static str, fn(&str) -> bool);
+
+const FORMATS: [Format; 4] = [
     ("date-time", |text| Instant::parse(text).is_some()),
     ("date", |text| parse_date(text).is_some()),
     ("uuid", is_uuid),

@@ -284,7 +284,7 @@ mod tests {
                      "e": this.items.transformMapEntry(i, item, { item.sku: item.name }) }"#
             ),
             [
-                "a[] ~items ~items[].sku ?items[].ok",
+                "a[] ~items ?items[].ok ~items[].sku",
                 "b.* =labels[].text",
                 "c =note.text ?note.text =other",
                 "d ~items ~items[].late",
