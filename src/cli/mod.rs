@@ -18,6 +18,7 @@ mod schema;
 mod test;
 mod topology;
 mod watch;
+mod xref;
 
 use std::{
     path::{Path, PathBuf},
@@ -67,6 +68,9 @@ enum Command {
     Graph(graph::Graph),
     /// The words of a landscape's files as JSON Schema, for editors
     Schema(schema::Schema),
+    /// Which id of which system means which identity
+    #[command(subcommand)]
+    Xref(xref::Xref),
     /// What can be connected, and with which options
     Adapters(adapters::Adapters),
 }
@@ -129,6 +133,7 @@ pub fn main() -> ExitCode {
             Command::Lineage(command) => command.run(),
             Command::Graph(command) => command.run(),
             Command::Schema(command) => command.run(),
+            Command::Xref(command) => command.run(),
             Command::Adapters(command) => command.run(),
         }
     };
@@ -169,10 +174,18 @@ fn load(home: &Path) -> Result<Plan, Failure> {
 
 /// All that is wrong with a landscape, as a person reads it.
 fn tell_problems(landscape: &Landscape, problems: &[Problem]) {
-    let report = config::report(landscape, problems);
+    let told = &problems[..problems.len().min(MOST_PROBLEMS)];
+    let report = config::report(landscape, told);
     let sum = count(problems.len(), "problem");
-    say::talk(format_args!("{report}{}: {sum}", landscape.home.display()));
+    let first = match told.len() {
+        told if told < problems.len() => format!("; these are the first {told}"),
+        _ => String::new(),
+    };
+    say::talk(format_args!("{report}{}: {sum}{first}", landscape.home.display()));
 }
+
+/// Nobody reads more of them at once.
+const MOST_PROBLEMS: usize = 100;
 
 /// `1 flow`, `2 flows`.
 fn count(number: usize, noun: &str) -> String {

@@ -29,6 +29,7 @@ use crate::{
     flow::{Carries, Keyed, Keys, Scope},
     mapping::{self, Source},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
+    store::{CrossReferences, DeferredStore},
 };
 
 /// Checks a landscape, whose own message types stand beside those of `model`. All problems at once, those of reading
@@ -36,8 +37,10 @@ use crate::{
 pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     let pool = &proto::read(&landscape.files, model, &mut problems);
-    let tables = tables::read(&landscape.files, &mut problems);
+    let mut tables = tables::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
+    tables.know_systems(systems.names());
+    let store: Arc<dyn CrossReferences> = Arc::new(DeferredStore::new(within(landscape, &landscape.store)));
     let channels = channels(landscape, pool, &mut problems);
     let keys = keys(landscape, &channels, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
@@ -50,6 +53,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
             files: &landscape.files,
             pool,
             tables: &tables,
+            references: &store,
             channels: &channels,
             carries: Carries::Unknown,
             routed: Vec::new(),
@@ -155,13 +159,23 @@ enum End {
     Sink(Settings, Option<Shape>),
 }
 
+/// So many names of what there is are told with one that is not there.
+const MOST_NAMES: usize = 40;
+
 /// Says what there is, nearest first.
 pub(crate) fn unknown_hint<'k>(
     word: &str,
     known: impl Iterator<Item = &'k str> + Clone,
     what: &str,
 ) -> String {
-    let all: Vec<_> = known.clone().map(|name| format!("`{name}`")).collect();
+    let mut all: Vec<_> = known
+        .clone()
+        .take(MOST_NAMES)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if known.clone().nth(MOST_NAMES).is_some() {
+        all.push("…".to_owned());
+    }
     let all = if all.is_empty() {
         format!("there are no {what} yet")
     } else {

@@ -13,7 +13,7 @@ use trunkline_sdk::{Fault, Place, Problem};
 /// No mapping that a person writes is larger, nor a table that they keep.
 const MAX_SIZE: u64 = 4 << 20;
 
-/// Nor a file of YAML; and the parser's time grows with the square of what stands on a line.
+/// Nor a file of YAML.
 const MAX_YAML: u64 = 256 << 10;
 
 /// More files of message types no landscape has, nor deeper folders of them.

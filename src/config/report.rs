@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt::Write};
 
-use trunkline_sdk::Problem;
+use trunkline_sdk::{Place, Problem};
 
 use super::{
     Landscape,
@@ -34,7 +34,7 @@ fn one(line: Option<&str>, secrets: &Secrets, problem: &Problem, out: &mut Strin
     writeln!(out, "error: {}", problem.what)?;
     writeln!(out, "  --> {place}")?;
     if let Some(line) = line {
-        let Shown { text, place } = secrets.hide(line, place);
+        let Shown { text, place } = part(secrets.hide(line, place));
         let column = place.column as usize - 1;
         let length = text.chars().count();
         let width = (place.width as usize).min(length.saturating_sub(column)).max(1);
@@ -51,4 +51,35 @@ fn one(line: Option<&str>, secrets: &Secrets, problem: &Problem, out: &mut Strin
         writeln!(out, "   = hint: {hint}")?;
     }
     Ok(())
+}
+
+/// So much of a line is shown, in characters, and so much of it before the mark.
+const WIDEST: usize = 240;
+const BEFORE: usize = 120;
+
+/// Of a long line, what stands around the mark.
+fn part(shown: Shown) -> Shown {
+    let Shown { text, place } = shown;
+    if text.chars().count() <= WIDEST {
+        return Shown { text, place };
+    }
+    let skipped = (place.column as usize - 1).saturating_sub(BEFORE);
+    let mut rest = text.chars().skip(skipped);
+    let mut part: String = if skipped > 0 {
+        "…".to_owned()
+    } else {
+        String::new()
+    };
+    let column = place.column as usize - skipped + part.chars().count();
+    part.extend(rest.by_ref().take(WIDEST));
+    if rest.next().is_some() {
+        part.push('…');
+    }
+    Shown {
+        text: part,
+        place: Place {
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+            ..place
+        },
+    }
 }

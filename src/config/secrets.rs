@@ -261,20 +261,24 @@ fn values(line: &[char]) -> Vec<Range<usize>> {
 /// The ranges are in order; where they overlap, they are one.
 fn replace(line: &[char], hidden: &[Range<usize>], place: &Place) -> Shown {
     let mut text = String::new();
+    // How many characters `text` has: to count them each time takes the square of the line.
+    let mut length = 0;
     let (start, width) = (place.column as usize - 1, place.width as usize);
     let (mut from, mut to) = (None, None);
     let mut at = 0;
     let mut ranges = hidden.iter().filter(|range| range.end > range.start).peekable();
     while at <= line.len() {
-        let column = text.chars().count();
+        let column = length;
         while ranges.next_if(|range| range.end <= at).is_some() {}
         let next = match ranges.peek() {
             Some(range) if range.start <= at => {
                 text.push_str(HIDDEN);
+                length += HIDDEN.len();
                 range.end.min(line.len()).max(at + 1)
             }
             _ => {
                 text.extend(line.get(at));
+                length += usize::from(at < line.len());
                 at + 1
             }
         };
@@ -282,11 +286,11 @@ fn replace(line: &[char], hidden: &[Range<usize>], place: &Place) -> Shown {
             from = Some(column);
         }
         if to.is_none() && start + width <= next {
-            to = Some(text.chars().count());
+            to = Some(length);
         }
         at = next;
     }
-    let end = text.chars().count();
+    let end = length;
     let from = from.unwrap_or(end);
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     Shown {

@@ -10,6 +10,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use trunkline_sdk::{Entry, Place, Problem, Settings};
 
 use super::{
+    files::start,
     findings::Findings,
     scalar::{Lines, Written},
     variables::Variables,
@@ -18,6 +19,10 @@ use super::{
 /// Deeper than any landscape, and far from the end of the stack.
 const MAX_DEPTH: usize = 32;
 
+/// No line that a person writes is longer, in bytes; and the parser's time grows with the square of what stands on
+/// one: a line of 256 KiB may take it minutes.
+const MAX_LINE: usize = 4 << 10;
+
 /// Reads one YAML document. With problems, the tree holds what could be read all the same.
 pub(crate) fn read(
     file: &Arc<str>,
@@ -25,6 +30,17 @@ pub(crate) fn read(
     variables: &Variables<'_>,
     findings: &mut Findings,
 ) -> Option<Settings> {
+    if let Some(line) = text.lines().position(|line| line.len() > MAX_LINE) {
+        let place = Place {
+            line: u32::try_from(line + 1).unwrap_or(u32::MAX),
+            ..start(file)
+        };
+        findings.problems.push(
+            Problem::new(&place, "this line is longer than 4 KiB")
+                .hint("break it into several: a long text as `|` or `>`, a list with one item per line"),
+        );
+        return None;
+    }
     let mut reader = Reader {
         lines: Lines::of(file, text),
         variables,

@@ -9,6 +9,7 @@ use crate::{
     config::{Files, Known, unknown_hint},
     mapping::{self, Environment, Source, Tables, This},
     names::{ChannelName, FlowName},
+    store::CrossReferences,
 };
 
 /// What messages carry between two steps.
@@ -73,6 +74,8 @@ pub(crate) struct Scope<'c> {
     pub(crate) pool: &'c DescriptorPool,
     /// The code tables.
     pub(crate) tables: &'c Tables,
+    /// Where cross-references are asked for.
+    pub(crate) references: &'c Arc<dyn CrossReferences>,
     /// The channels with their types.
     pub(crate) channels: &'c Known<ChannelName, MessageDescriptor>,
     /// What comes into the step; a step that changes it says so here.

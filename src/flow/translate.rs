@@ -10,16 +10,22 @@ use trunkline_sdk::{Body, Fault, Settings};
 
 use super::{Carries, Expression, Processor, Scope, Step, reading::reading};
 use crate::{
-    mapping::{Mapping, Produces, Translated},
+    mapping::{Attempt, Mapping, Produces, References, Translated},
     message::{Content, Message},
     names::{FlowName, TypeName},
+    store::CrossReferences,
 };
+
+/// How often references may lead to further ones.
+const TURNS: usize = 8;
 
 struct Translator {
     mapping: Mapping,
     /// The type of what it makes; `None`: a native record.
     type_name: Option<TypeName>,
     flow: FlowName,
+    /// Where the cross-references are asked for that the mapping reads.
+    references: Arc<dyn CrossReferences>,
 }
 
 pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn Processor>> {
@@ -42,7 +48,33 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
         mapping,
         type_name,
         flow: scope.flow.clone(),
+        references: scope.references.clone(),
     }))
+}
+
+impl Translator {
+    /// Runs the mapping; the cross-references that it needs for this message are fetched before.
+    async fn translate(&self, message: &Message) -> Result<Translated, Fault> {
+        let mut known = References::default();
+        for _ in 0..TURNS {
+            let attempt = reading(message, |input, facts| self.mapping.attempt(input, facts, &known))?;
+            let needs = match attempt {
+                Attempt::Done(translated) => return Ok(translated),
+                Attempt::Needs(needs) => needs,
+            };
+            let store = self.references.clone();
+            let asked = tokio::task::spawn_blocking(move || (store.find(&needs), needs));
+            let (found, needs) = asked
+                .await
+                .map_err(|_| Fault::retry("the store broke while it looked for cross-references"))?;
+            for (reference, found) in needs.into_iter().zip(found?) {
+                known.insert(reference, found);
+            }
+        }
+        Err(Fault::dead_letter(
+            "cross-references lead to further ones without an end",
+        ))
+    }
 }
 
 #[async_trait]
@@ -56,7 +88,7 @@ impl Processor for Translator {
     }
 
     async fn process(&self, mut message: Message) -> Result<Step, Fault> {
-        let produced = reading(&message, |input, facts| self.mapping.run(input, facts))?;
+        let produced = self.translate(&message).await?;
         let was_canonical = matches!(message.content, Content::Canonical { .. });
         let content = match (produced, &self.type_name) {
             (Translated::Message(bytes), Some(type_name)) => Content::Canonical {

@@ -10,11 +10,12 @@ use super::{
     Facts, Input,
     entries::{Entries, is_zero},
     failure::{Budget, Failure},
-    functions::{self, Amount, Number, encode_money},
+    functions::{self, Number},
     kind::Kind,
     operators::{arithmetic, compare, negate},
     parts::{contains, element, keyed, optional_member},
-    plan::{Evaluated, Key, Lookup, Node},
+    plan::{Evaluated, Key, Node},
+    references::{Reference, References},
     scalar::Scalar,
     source::Span,
     value::{Blob, Text, Val},
@@ -26,6 +27,9 @@ pub(crate) struct Run<'a> {
     input: Val<'a>,
     facts: &'a dyn Facts,
     pub(super) locals: Vec<Val<'a>>,
+    /// The cross-references that were fetched, and those that were missed.
+    pub(crate) references: Option<&'a References>,
+    pub(super) missed: Vec<Reference>,
     pub(crate) budget: Budget,
 }
 
@@ -39,6 +43,8 @@ impl<'a> Run<'a> {
             },
             facts,
             locals: vec![Val::Null; slots],
+            references: None,
+            missed: Vec::new(),
             budget: Budget::new(),
         }
     }
@@ -92,12 +98,12 @@ impl<'a> Run<'a> {
         let Node::Call { run, args, kind, at } = node else {
             return Ok(Val::Null);
         };
-        // Functions take at most three arguments.
-        let mut values = [Val::Null, Val::Null, Val::Null];
+        // Functions take at most four arguments.
+        let mut values = [Val::Null, Val::Null, Val::Null, Val::Null];
         for (value, arg) in values.iter_mut().zip(args) {
             *value = self.evaluate(arg)?;
         }
-        let count = args.len().min(3);
+        let count = args.len().min(4);
         match run(&mut values[..count], &mut self.budget) {
             Ok(Val::Message(message, _)) => Ok(Val::Message(message, kind.as_deref())),
             Ok(value) => Ok(value),
@@ -137,8 +143,8 @@ impl<'a> Run<'a> {
             },
             Node::HasKey(key) | Node::OptionalKey(key) => {
                 let of = self.evaluate(&key.of)?;
-                let found = optional_member(&of, &key.name, &mut self.budget)
-                    .map_err(|failure| failure.at(key.at))?;
+                let found =
+                    optional_member(&of, key, &mut self.budget).map_err(|failure| failure.at(key.at))?;
                 Ok(match node {
                     Node::HasKey(_) => Val::Bool(found.is_some()),
                     _ => found.unwrap_or(Val::Absent),
@@ -190,6 +196,7 @@ impl<'a> Run<'a> {
             }
             Node::Pattern(pattern) => self.find(pattern),
             Node::Lookup(lookup) => self.look_up(lookup),
+            Node::Xref(xref) => self.refer(xref).map_err(|failure| failure.at(xref.at)),
             Node::Loop(node) => self.run_loop(node),
             Node::Bind { slot, value, body } => {
                 let value = self.evaluate(value)?;
@@ -287,48 +294,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn look_up(&mut self, lookup: &'a Lookup) -> Evaluated<'a> {
-        let key = self.evaluate(&lookup.key)?;
-        let digits;
-        let code = match &key {
-            Val::Text(text) => text.as_str(),
-            Val::Number(digits) => digits,
-            Val::Int(number) => {
-                digits = number.to_string();
-                &digits
-            }
-            Val::Uint(number) => {
-                digits = number.to_string();
-                &digits
-            }
-            Val::Bool(true) => "true",
-            Val::Bool(false) => "false",
-            other => return Err(functions::unfit("code to look up", other).at(lookup.at)),
-        };
-        match lookup.values.get(code) {
-            Some(value) => Ok(constant(value)),
-            None => match &lookup.otherwise {
-                Some(otherwise) => self.evaluate(otherwise),
-                None => Err(
-                    Failure::new(format!("the lookup table has no entry for {}", key.kind()))
-                        .hint("add the code to the table, or give lookup(..) a third argument")
-                        .at(lookup.at),
-                ),
-            },
-        }
-    }
-
-    pub(crate) fn put_money(
-        &mut self,
-        amount: &'a Node,
-        currency: &'a Node,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Box<Failure>> {
-        let amount = self.evaluate(amount)?;
-        let currency = self.evaluate(currency)?;
-        encode_money(out, Amount::of_value(&amount)?, &currency)
-    }
-
     fn find_key(&mut self, key: &'a Key) -> Result<Option<Val<'a>>, Box<Failure>> {
         let found = match &key.of {
             Node::This => keyed(&self.input, key, &mut self.budget),
@@ -367,7 +332,7 @@ impl<'a> Run<'a> {
 
 /// A constant of the plan, borrowed.
 #[inline]
-fn constant<'a>(value: &'a Val<'static>) -> Val<'a> {
+pub(super) fn constant<'a>(value: &'a Val<'static>) -> Val<'a> {
     match value {
         Val::Text(text) => Val::Text(Text::Borrowed(text.as_str())),
         Val::Bytes(bytes) => Val::Bytes(Blob::Borrowed(bytes.as_slice())),

@@ -20,6 +20,7 @@
 mod check;
 #[cfg(test)]
 mod conformance;
+mod encode;
 mod entries;
 mod evaluate;
 mod explain;
@@ -29,6 +30,7 @@ mod field;
 pub mod functions;
 mod json;
 mod kind;
+mod known;
 mod lineage;
 mod loops;
 mod native;
@@ -37,6 +39,7 @@ mod parts;
 mod pattern;
 mod plan;
 mod predicate;
+mod references;
 mod scalar;
 mod schema;
 mod source;
@@ -50,6 +53,7 @@ mod value;
 pub use explain::{Explanation, Origin, Reason, explain};
 pub use lineage::{How, Leaf, Made, Part, Read};
 pub use predicate::Predicate;
+pub use references::{Attempt, Direction, Found, Reference, ReferenceUse, References};
 pub use schema::{RecordField, RecordKind, RecordObject, RecordSchema, RecordType};
 pub use source::Source;
 pub use split::Split;
@@ -152,6 +156,7 @@ pub struct Mapping {
     this: Option<Box<Kind>>,
     node: Node,
     slots: usize,
+    references: Vec<ReferenceUse>,
     produces: Produces,
     form: Form,
 }
@@ -184,7 +189,7 @@ impl Mapping {
         expects: Option<&MessageDescriptor>,
     ) -> Result<Self, Vec<Problem>> {
         let expr = syntax::parse(source)?;
-        let mut checker = Checker::new(environment, source);
+        let mut checker = Checker::new(environment, source).with_references();
         let typed = checker.mapping(&expr, expects);
         let form = checker.form(&typed.ty);
         let produces = match &typed.ty {
@@ -194,7 +199,7 @@ impl Mapping {
                 fields: fields(&typed.node),
             }),
         };
-        let (node, slots) = (typed.node, checker.slots());
+        let (node, slots, references) = (typed.node, checker.slots(), checker.references());
         checker.finish(Self {
             source: source.clone(),
             takes: environment.this.clone(),
@@ -202,6 +207,7 @@ impl Mapping {
             this: environment.this.kind(),
             node,
             slots,
+            references,
             produces,
             form,
         })
@@ -222,12 +228,34 @@ impl Mapping {
         &self.produces
     }
 
-    /// Translates one message or record.
+    /// The cross-references that it reads.
+    pub fn references(&self) -> &[ReferenceUse] {
+        &self.references
+    }
+
+    /// Translates one message or record by a mapping that reads no cross-references.
+    ///
+    /// Faults: as of [`Mapping::attempt`]; `Stop`: it reads some.
+    pub fn run(&self, input: Input<'_>, facts: &dyn Facts) -> Result<Translated, Fault> {
+        match self.attempt(input, facts, &References::default())? {
+            Attempt::Done(translated) => Ok(translated),
+            Attempt::Needs(_) => Err(Fault::stop("the mapping needs cross-references")
+                .hint("xref(..) works in a step `translate`, which has a store to ask")),
+        }
+    }
+
+    /// Translates one message or record, or says which cross-references it needs for that.
     ///
     /// Faults: [`trunkline_sdk::Remedy::DeadLetter`], with every field that failed by its path and place, and without
     /// any value of the record.
-    pub fn run(&self, input: Input<'_>, facts: &dyn Facts) -> Result<Translated, Fault> {
+    pub fn attempt(
+        &self,
+        input: Input<'_>,
+        facts: &dyn Facts,
+        references: &References,
+    ) -> Result<Attempt, Fault> {
         let mut run = Run::new(input, self.this.as_deref(), facts, self.slots);
+        run.references = Some(references);
         let mut faults = Faults::default();
         let translated = match self.produces {
             Produces::Message(_) => {
@@ -237,8 +265,12 @@ impl Mapping {
             }
             Produces::Record(_) => Translated::Record(run.native(&self.node, &self.form, &mut faults)),
         };
-        if faults.is_empty() {
-            Ok(translated)
+        // What failed for want of a reference may not fail with it.
+        let needs = run.needs();
+        if !needs.is_empty() {
+            Ok(Attempt::Needs(needs))
+        } else if faults.is_empty() {
+            Ok(Attempt::Done(translated))
         } else {
             Err(faults.into_fault(&self.source, self.whole))
         }

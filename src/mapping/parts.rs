@@ -76,11 +76,12 @@ pub(super) fn keyed<'a>(
 /// The same, where nothing may be there to have it.
 pub(super) fn optional_member<'a>(
     of: &Val<'a>,
-    name: &str,
+    Key { name, lenient, .. }: &Key,
     budget: &mut Budget,
 ) -> Result<Option<Val<'a>>, Box<Failure>> {
     match of {
-        Val::Absent | Val::Null => Ok(None),
+        Val::Absent => Ok(None),
+        Val::Null if *lenient => Ok(None),
         Val::Record(_) => Ok(member(of, name, budget)?.filter(|value| !matches!(value, Val::Null))),
         Val::Message(message, Some(kind)) => {
             if let Some(field) = kind.field(name)

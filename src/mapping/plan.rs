@@ -7,8 +7,8 @@ use prost_reflect::EnumDescriptor;
 use regex::Regex;
 
 use super::{
-    failure::Failure, field::Field, functions::Implementation, kind::Kind, source::Span, syntax::BinaryOp,
-    value::Val,
+    failure::Failure, field::Field, functions::Implementation, kind::Kind, references::ReferenceUse,
+    source::Span, syntax::BinaryOp, value::Val,
 };
 use crate::canonical::Tree;
 
@@ -57,6 +57,7 @@ pub(crate) enum Node {
     },
     Pattern(Box<Pattern>),
     Lookup(Box<Lookup>),
+    Xref(Box<Xref>),
     Loop(Box<Loop>),
     Bind {
         slot: usize,
@@ -96,6 +97,8 @@ pub(crate) enum Node {
 pub(crate) struct Key {
     pub(crate) of: Node,
     pub(crate) name: Box<str>,
+    /// Of a record, where null is nothing there.
+    pub(crate) lenient: bool,
     /// Where in its object the field stood last: records of one source look alike.
     pub(crate) last: AtomicUsize,
     /// The path as it is written.
@@ -109,6 +112,16 @@ pub(crate) struct Lookup {
     /// Per code what its word means where it goes: the text itself, or the enum's number.
     pub(crate) values: std::collections::HashMap<Box<str>, Val<'static>>,
     pub(crate) otherwise: Option<Node>,
+    pub(crate) at: Span,
+}
+
+/// `xref(..)` and its like.
+#[derive(Debug)]
+pub(crate) struct Xref {
+    pub(crate) used: ReferenceUse,
+    /// Absent instead of a fault where there is no entry.
+    pub(crate) optional: bool,
+    pub(crate) id: Node,
     pub(crate) at: Span,
 }
 

@@ -2,7 +2,7 @@
 //! checked against them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -12,10 +12,11 @@ pub struct Table {
     entries: HashMap<String, String>,
 }
 
-/// The tables of a landscape, by name.
+/// The tables of a landscape, by name, and the names of its systems.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
     tables: BTreeMap<String, Arc<Table>>,
+    systems: BTreeSet<String>,
 }
 
 impl Table {
@@ -46,6 +47,20 @@ impl Tables {
     /// Adds a table; one of the same name is replaced.
     pub fn insert(&mut self, name: impl Into<String>, table: Table) {
         self.tables.insert(name.into(), Arc::new(table));
+    }
+
+    /// Says which systems there are: `xref` names one of them.
+    pub fn know_systems<N: Into<String>>(&mut self, names: impl IntoIterator<Item = N>) {
+        self.systems.extend(names.into_iter().map(Into::into));
+    }
+
+    /// The systems that were named, sorted.
+    pub fn systems(&self) -> impl Iterator<Item = &str> + Clone {
+        self.systems.iter().map(String::as_str)
+    }
+
+    pub(crate) fn has_system(&self, name: &str) -> bool {
+        self.systems.contains(name)
     }
 
     /// The names, sorted.

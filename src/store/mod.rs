@@ -1,10 +1,13 @@
 //! What a process remembers between two runs.
 
+mod references;
 mod sqlite;
+mod sqlite_references;
 
 use bytes::Bytes;
 use trunkline_sdk::Fault;
 
+pub use references::{CrossReference, CrossReferences, DeferredStore, Imported, Selection};
 pub use sqlite::SqliteStore;
 
 use crate::bus::StateKey;

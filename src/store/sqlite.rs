@@ -14,7 +14,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 use trunkline_sdk::Fault;
 
-use super::StateStore;
+use super::{StateStore, sqlite_references};
 use crate::bus::StateKey;
 
 /// How long to wait for another process that is writing.
@@ -49,6 +49,7 @@ impl SqliteStore {
             connection.execute_batch(
                 "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT",
             )?;
+            connection.execute_batch(sqlite_references::TABLES)?;
             Ok(connection)
         };
         let since = Instant::now();
@@ -66,7 +67,10 @@ impl SqliteStore {
         })
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
+    pub(super) fn with<T>(
+        &self,
+        act: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Fault> {
         // A panic in between left no half state: the transaction was rolled back.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         act(&mut connection).map_err(|error| {

@@ -14,6 +14,7 @@ mod against;
 mod case;
 mod files;
 mod graph;
+mod large;
 mod program;
 mod readmes;
 mod schema;

@@ -13,3 +13,4 @@ mod start;
 mod stop;
 mod test;
 mod words;
+mod xref;

@@ -27,6 +27,7 @@ Commands:
   lineage       Which data goes where: source field, canonical field, target field
   graph         Draw the landscape: systems, channels, flows
   schema        The words of a landscape's files as JSON Schema, for editors
+  xref          Which id of which system means which identity
   adapters      What can be connected, and with which options
   help          Print this message or the help of the given subcommand(s)
 

@@ -155,7 +155,7 @@ fn what_fits_the_schema_is_accepted_and_runs() {
     };
     assert_eq!(
         trunkline_formats::json::write(&made),
-        r#"{"id":"12345678901234567","mail":"none","sum":3,"label":"red","extra":true,"none":true,"paid":true,"amount":{"currency_code":"EUR","units":10,"nanos":500000000},"keys":2}"#
+        r#"{"id":"12345678901234567","mail":"none","sum":3,"label":"red","extra":true,"none":true,"paid":true,"amount":{"currency_code":"EUR","amount":10.50},"keys":2}"#
     );
 }
 

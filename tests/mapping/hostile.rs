@@ -117,6 +117,88 @@ fn loops_inside_loops_end() {
 }
 
 #[test]
+fn what_an_expression_may_grow_to_is_bounded_before_it_is_there() {
+    // given
+    let record = Value::Object(vec![("t".into(), Value::Text("a".repeat(50_000).into()))]);
+    for text in [
+        // Each doubles what the one before it made.
+        "cel.bind(a, this.t + this.t, cel.bind(b, a.replace('a', a), b.size())) > 0",
+        "lists.range(9223372036854775807).size() > 0",
+        "lists.range(3000000).map(x, x).size() > 0",
+        "lists.range(1500).map(x, lists.range(1500)).flatten().size() == 0",
+        "lists.range(1000).exists(x, sets.contains(lists.range(3000), lists.range(3000)) && x < 0)",
+        "'%s'.format([lists.range(1000).map(x, this.t)]).size() == 0",
+        "lists.range(2000).transformMap(k, v, this.t + this.t).size() == 0",
+        "regex.replace(this.t, 'a', this.t).size() == 0",
+        "lists.range(1000).exists(x, regex.extractAll(this.t, 'a').size() == x)",
+        "lists.range(100).map(x, base64.encode(bytes(this.t.replace('a', 'aaaaaaaaaaaaaaaa')))).size() == 0",
+    ] {
+        // when
+        let started = Instant::now();
+        let asked = match predicate(This::Record, text) {
+            Ok(asked) => asked,
+            // What is known before it runs is reckoned before, within the same bounds.
+            Err(problems) => {
+                assert!(
+                    told(&problems).contains("it takes more than"),
+                    "{text}: {}",
+                    told(&problems)
+                );
+                continue;
+            }
+        };
+        let fault = asked.test(Input::Record(&record), &NoFacts).expect_err(text);
+        // then
+        assert!(fault.what.contains("it takes more than"), "{text}: {fault}");
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "{text}: {:?}",
+            started.elapsed()
+        );
+    }
+}
+
+#[test]
+fn patterns_take_time_in_proportion_to_the_text_and_have_bounded_size() {
+    // given what makes engines that go back over the text take years
+    let record = Value::Object(vec![(
+        "t".into(),
+        Value::Text(("a".repeat(100_000) + "!").into()),
+    )]);
+    for text in [
+        "this.t.matches('^(a+)+$')",
+        "this.t.matches('(a|aa)+$')",
+        "this.t.matches('(.*a){12}b')",
+    ] {
+        let asked = predicate(This::Record, text).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+        // when
+        let started = Instant::now();
+        let answer = asked.test(Input::Record(&record), &NoFacts);
+        // then
+        assert_eq!(answer.ok(), Some(false), "{text}");
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "{text}: {:?}",
+            started.elapsed()
+        );
+    }
+    let problems =
+        predicate(This::Record, "this.t.matches('((a{1000}){1000}){1000}')").expect_err("it is too large");
+    assert!(told(&problems).contains("is no pattern"), "{}", told(&problems));
+    // A literal as large as a file is a literal.
+    let large = format!("this.t == '{}'", "x".repeat(1 << 20));
+    assert!(predicate(This::Record, &large).is_ok());
+    let many = format!("this.n in [{}]", vec!["1"; 100_000].join(", "));
+    let started = Instant::now();
+    assert!(predicate(This::Record, &many).is_ok());
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
 fn a_record_of_the_wrong_kind_is_a_fault() {
     let asked = predicate(on("zoo.v1.Animal"), "this.int32 == 1").expect("the predicate is right");
     assert!(asked.test(Input::Record(&Value::Null), &NoFacts).is_err());

@@ -19,6 +19,7 @@ use trunkline::{
     names::{QueueName, SystemName},
     observe::Counts,
     runtime::Runtime,
+    store::SqliteStore,
 };
 
 use crate::{
@@ -225,6 +226,11 @@ impl<S: Subject> House<S> {
         })
         .await;
         address.to_owned()
+    }
+
+    /// The store of the landscape, beside the running one.
+    pub(crate) fn store(&self) -> SqliteStore {
+        SqliteStore::open(&self.plan.store).expect("the folder may be written")
     }
 
     /// Where the drop folder is.

@@ -44,6 +44,7 @@ macro_rules! sentences {
             translate::the_same_message_again_is_translated_into_the_same_message_again,
             translate::a_message_that_went_through_a_record_has_an_id_of_its_own_too,
             translate::what_cannot_be_translated_is_parked_as_it_came_and_the_others_go_on,
+            translate::a_cross_reference_is_fetched_before_the_mapping_runs_and_a_missing_one_parks_the_message,
             translate::a_message_that_grows_beyond_what_the_bus_carries_is_parked,
             route::the_first_case_that_is_true_takes_the_message_unchanged,
             route::a_message_whose_case_cannot_be_told_is_parked,

@@ -1,6 +1,10 @@
 //! `translate:` makes another message; what it is made of, and why, can be told from it.
 
-use trunkline::{message::Message, names::MessageId};
+use trunkline::{
+    message::Message,
+    names::MessageId,
+    store::{CrossReference, CrossReferences},
+};
 
 use crate::{
     house::House,
@@ -100,6 +104,43 @@ pub(crate) async fn what_cannot_be_translated_is_parked_as_it_came_and_the_other
     house.settled("pick").await;
     house.nothing_in("moves").await;
     assert_eq!(house.counts("pick").parked.values().sum::<u64>(), 1);
+    house.end().await;
+}
+
+pub(crate) async fn a_cross_reference_is_fetched_before_the_mapping_runs_and_a_missing_one_parks_the_message<
+    S: Subject,
+>() {
+    // given
+    let flow = r#"
+flow: pick
+from: orders
+steps:
+  - translate: "StockMove{ order_id: xref('shop', 'order', this.order_id), sku: 'TEA', quantity: 1u }"
+to: moves
+"#;
+    let house = House::<S>::running(&[flow]).await;
+    let entry = CrossReference {
+        system: "shop".to_owned(),
+        kind: "order".to_owned(),
+        id: "1".to_owned(),
+        identity: "o-1".to_owned(),
+    };
+    house.store().set(&[entry]).expect("the store takes it");
+    // when
+    house.publish("orders", [paid("1"), paid("2")]).await;
+    // then
+    let made = house.take("moves", 1).await.remove(0);
+    assert_eq!(stock_move(&made).order_id, "o-1");
+    let parked = house.parked(&queue("orders", "pick"), 1).await.remove(0);
+    let cause = parked.cause.unwrap();
+    assert!(
+        cause
+            .what
+            .starts_with("order_id: no cross-reference for this order of `shop`"),
+        "{cause:?}"
+    );
+    assert!(cause.hint.unwrap().contains("trunkline xref set shop order"));
+    house.settled("pick").await;
     house.end().await;
 }
 

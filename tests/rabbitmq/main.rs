@@ -3,6 +3,7 @@
 //! The promises of every bus are in `tests/bus`.
 
 #![allow(clippy::unwrap_used, reason = "what fails to unwrap here fails its test")]
+#![allow(clippy::print_stdout, reason = "how long an outage took is worth reading")]
 
 #[path = "../support/mod.rs"]
 mod support;

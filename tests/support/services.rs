@@ -167,6 +167,84 @@ impl Broker {
     }
 }
 
+/// Three RabbitMQ nodes that are one cluster, of this test alone; about 20 seconds.
+pub(crate) struct Cluster {
+    nodes: [Broker; 3],
+    names: [String; 3],
+    // Dropped after its nodes, whose folders are in its own.
+    _server: Server,
+}
+
+impl Cluster {
+    /// Forms one.
+    pub(crate) async fn start() -> Self {
+        let server = Server::new("rabbitmq");
+        let urls = settings(&server.run("cluster", &[]).await);
+        let node = |number: usize| Broker {
+            amqp: urls[&format!("NODE_{number}_AMQP_URL")].clone(),
+            management: Management::at(&urls[&format!("NODE_{number}_MANAGEMENT_URL")]),
+            tls: None,
+            server: Some(Server {
+                script: server.script.clone(),
+                folder: server.folder.join(number.to_string()),
+            }),
+        };
+        Self {
+            names: [1, 2, 3].map(|number| urls[&format!("NODE_{number}_NAME")].clone()),
+            nodes: [node(1), node(2), node(3)],
+            _server: server,
+        }
+    }
+
+    /// Number `number` (0, 1, 2) of the nodes.
+    pub(crate) fn node(&self, number: usize) -> &Broker {
+        &self.nodes[number]
+    }
+
+    /// Its name in the cluster.
+    pub(crate) fn name(&self, number: usize) -> &str {
+        &self.names[number]
+    }
+
+    /// An empty virtual host, removed when dropped, which the first node must be there for.
+    pub(crate) async fn fresh_vhost(&self) -> Vhost {
+        self.nodes[0].fresh_vhost().await
+    }
+
+    /// The URL of a virtual host with the nodes in this order.
+    pub(crate) fn url(&self, vhost: &Vhost, order: [usize; 3]) -> String {
+        let hosts = order.map(|node| {
+            let (_, rest) = self.nodes[node].amqp.split_once('@').expect("it has a user");
+            rest.split('/')
+                .next()
+                .expect("a split has at least one part")
+                .to_owned()
+        });
+        format!("amqp://guest:guest@{}/{}", hosts.join(","), vhost.name())
+    }
+
+    /// Cuts a node off from the other two: they no longer have its cookie, and refuse each other. Its clients still
+    /// reach it.
+    pub(crate) async fn cut_off(&self, number: usize) {
+        self.cookie_for_others(number, "'not the one'").await;
+    }
+
+    /// Undoes [`cut_off`](Self::cut_off).
+    pub(crate) async fn rejoin(&self, number: usize) {
+        self.cookie_for_others(number, "erlang:get_cookie()").await;
+    }
+
+    async fn cookie_for_others(&self, number: usize, cookie: &str) {
+        let others = (0..3).filter(|other| *other != number);
+        let others: Vec<_> = others.map(|other| format!("'{}'", self.names[other])).collect();
+        let code = format!(
+            "[begin erlang:set_cookie(Other, {cookie}), erlang:disconnect_node(Other) end || Other <- [{}]].",
+            others.join(", ")
+        );
+        self.nodes[number].ctl(&["eval", &code]).await;
+    }
+}
+
 /// A virtual host of the test's own.
 pub(crate) struct Vhost {
     amqp: String,
@@ -313,22 +391,23 @@ struct Server {
 
 impl Server {
     async fn start_new(name: &str, arguments: &[&str]) -> (Self, HashMap<String, String>) {
+        let server = Self::new(name);
+        let urls = settings(&server.run("start", arguments).await);
+        (server, urls)
+    }
+
+    /// One that was not started yet.
+    fn new(name: &str) -> Self {
         let below = std::env::var_os("TRUNKLINE_TEST_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
             .map(|folder| folder.join("tests/services").join(name))
             .find(|script| script.is_file())
             .expect("the workspace's root has tests/services");
-        let server = Self {
+        Self {
             script,
             folder: below.join(unique(name)),
-        };
-        let urls = server.run("start", arguments).await;
-        let urls = urls.lines().filter_map(|line| line.split_once('='));
-        let urls = urls
-            .map(|(name, url)| (name.to_owned(), url.to_owned()))
-            .collect();
-        (server, urls)
+        }
     }
 
     /// Runs a verb of the script to its end; returns what it prints.
@@ -355,6 +434,14 @@ impl Drop for Server {
             .arg(&self.folder)
             .output();
     }
+}
+
+/// What a script has printed: `NAME=value` in each line.
+fn settings(text: &str) -> HashMap<String, String> {
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// RabbitMQ's management API, by as much HTTP as it takes: a drop must ask it without a runtime.

@@ -210,8 +210,8 @@ async fn an_administrator_is_given_commands_without_a_password() {
         said.data,
         format!(
             "printf '%s\\n' \"$TRUNKLINE_PASSWORD_SHOP\" | rabbitmqctl add_user trunkline-shop\n\
-             rabbitmqctl set_permissions -p '{vhost}' trunkline-shop '^$' '^(trunkline\\.dead|trunkline\\.orders|\
-             trunkline\\.retry\\.10m|trunkline\\.retry\\.1h|trunkline\\.retry\\.1s|trunkline\\.retry\\.2m|\
+             rabbitmqctl set_permissions -p '{vhost}' trunkline-shop '^$' '^(orders\\.stock|trunkline\\.dead|\
+             trunkline\\.orders|trunkline\\.retry\\.10m|trunkline\\.retry\\.1h|trunkline\\.retry\\.1s|trunkline\\.retry\\.2m|\
              trunkline\\.retry\\.30s|trunkline\\.retry\\.5s)$' '^$'\n\
              printf '%s\\n' \"$TRUNKLINE_PASSWORD_STOCK\" | rabbitmqctl add_user trunkline-stock\n\
              rabbitmqctl set_permissions -p '{vhost}' trunkline-stock '^$' '^(trunkline\\.dead|\

@@ -283,16 +283,17 @@ fn words(declared: &[Opt]) -> String {
     }
 }
 
-/// The known word that is nearest to a mistyped one, if one is near enough to be meant.
+/// The known word that is nearest to a mistyped one, if one is near enough to be meant. Of more than
+/// 256 characters nobody has mistyped one.
 pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
-    // Comparing takes the length of the one times that of the other, and nobody mistypes so long a word.
-    if word.len() > 256 {
+    if word.len() > LONGEST {
         return None;
     }
     let limit = (word.chars().count() / 3).max(1);
     let lower = word.to_lowercase();
     known
         .into_iter()
+        .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| {
             (
                 strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()),
@@ -303,6 +304,9 @@ pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Opti
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
+
+/// In bytes: comparing two words takes the product of their lengths.
+const LONGEST: usize = 256;
 
 /// A time with its unit: `ms`, `s`, `m`, `h`, `d`; whole numbers.
 pub fn parse_duration(text: &str) -> Option<Duration> {

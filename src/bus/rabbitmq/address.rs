@@ -31,8 +31,9 @@ pub(super) struct Address {
     heartbeat: Duration,
 }
 
-/// A broker that says nothing for twice as long is taken for gone.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// A broker that says nothing for twice as long is taken for gone; and the broker so takes us, and gives what we held
+/// to others.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 const OPTIONS: [&str; 5] = ["heartbeat", "cacertfile", "certfile", "keyfile", "auth_mechanism"];
 /// Those that name files.
 const FILES: [&str; 3] = ["cacertfile", "certfile", "keyfile"];

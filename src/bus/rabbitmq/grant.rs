@@ -83,7 +83,8 @@ impl Role {
                         .chain([DEAD.to_owned()])
                         .chain(Rung::ALL.map(rung))
                         // What has come without a bucket goes on from the intake to its partition.
-                        .chain(keeps_order(reads, topology).then(|| REDELIVER.to_owned())),
+                        .chain(keeps_order(reads, topology).then(|| REDELIVER.to_owned()))
+                        .chain(fed_by(publishes, topology)),
                 ),
                 read: one_of(reads.iter().flat_map(|queue| readable(queue, topology))),
                 tags: &[],
@@ -120,6 +121,20 @@ fn keeps_order(reads: &[QueueName], topology: &Topology) -> bool {
 fn is_ordered(name: &QueueName, topology: &Topology) -> bool {
     let mut queues = topology.queues.iter();
     queues.any(|queue| queue.name == *name && queue.takes.is_ordered())
+}
+
+/// The queues of these channels. No message takes that way, and to bind them takes a right to the exchange as well:
+/// but from RabbitMQ 4.3 on, whoever has no right at all to a queue may not ask whether it is there, which a publisher
+/// must know before its first message.
+fn fed_by(channels: &[ChannelName], topology: &Topology) -> impl Iterator<Item = String> {
+    let mut queues = Vec::from_iter(&topology.queues);
+    queues.retain(|queue| {
+        queue
+            .channel
+            .as_ref()
+            .is_some_and(|channel| channels.contains(channel))
+    });
+    queues.into_iter().map(|queue| queue.name.to_string())
 }
 
 /// A pattern that fits exactly these names.
@@ -271,6 +286,35 @@ mod tests {
                 read: "^orders\\.route-orders$".to_owned(),
                 tags: &[],
             }
+        );
+    }
+
+    #[test]
+    fn a_publisher_may_ask_for_the_queues_of_its_channels() {
+        // given
+        let [orders, stock] = ["orders", "stock"].map(|name| ChannelName::new(name).unwrap());
+        let queue = |channel: &ChannelName| Queue {
+            name: QueueName::of_subscriber(channel, &FlowName::new("billing").unwrap()),
+            channel: Some(channel.clone()),
+            takes: Takes::All,
+        };
+        let topology = Topology {
+            channels: Vec::new(),
+            queues: vec![queue(&orders), queue(&stock)],
+        };
+        let role = Role::Process {
+            name: ProcessName::new("shop").unwrap(),
+            publishes: vec![orders],
+            reads: Vec::new(),
+        };
+        // when
+        let grant = role.grant("trunkline", &topology);
+        // then
+        assert!(grant.write.contains("orders\\.billing|"), "{}", grant.write);
+        assert!(!grant.write.contains("stock"), "{}", grant.write);
+        assert_eq!(
+            (grant.configure, grant.read),
+            (NOTHING.to_owned(), NOTHING.to_owned())
         );
     }
 

@@ -21,7 +21,11 @@ use lapin::{
     uri::AMQPUri,
 };
 use rustls::ClientConfig;
-use tokio::{sync::Mutex, task::spawn_blocking, time::timeout};
+use tokio::{
+    sync::Mutex,
+    task::spawn_blocking,
+    time::{error::Elapsed, timeout},
+};
 use tracing::info;
 use trunkline_sdk::Fault;
 
@@ -30,6 +34,8 @@ use crate::names::ProcessName;
 
 /// How long a node may take to answer before the next one is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a node that we are connected to may take to open a channel, which takes it no disk and no other node.
+const ALIVE: Duration = Duration::from_secs(2);
 
 /// The largest frame, in bytes, where others' messages come in: the broker's own. Properties and headers are one
 /// frame, and a broker that may not send it closes the connection.
@@ -46,7 +52,22 @@ pub(super) struct Link {
     name: String,
     frame_max: u32,
     attempts: AtomicUsize,
-    current: Mutex<Option<Connection>>,
+    current: Mutex<Option<Session>>,
+}
+
+/// An open connection.
+#[derive(Debug)]
+struct Session {
+    connection: Connection,
+    /// Its socket once more; the client has the other handle to it.
+    socket: Option<TcpStream>,
+}
+
+impl Session {
+    /// Ends it without a word, so that all who use it learn it now: a heartbeat takes longer to tell.
+    fn hang_up(self) {
+        shut(self.socket.as_ref());
+    }
 }
 
 impl Link {
@@ -68,6 +89,10 @@ impl Link {
 
     /// A connection of the caller's own. Each node is tried once; the fault is the last one's.
     pub(super) async fn connect(&self) -> Result<Connection, Fault> {
+        self.dial().await.map(|session| session.connection)
+    }
+
+    async fn dial(&self) -> Result<Session, Fault> {
         let tls = self.tls().await?;
         let mut last = None;
         for _ in 0..self.address.nodes() {
@@ -79,10 +104,10 @@ impl Link {
                 .with_client_property("product".into(), "trunkline".into());
             // Boxed: lapin's future is large, and this is once per connection.
             match Box::pin(open(uri, properties, tls.clone())).await {
-                Ok(Ok(connection)) => {
+                Ok(Ok(session)) => {
                     // The next attempt, after a loss, begins with another node.
                     info!(broker = %node, connection = %self.name, "connected");
-                    return Ok(connection);
+                    return Ok(session);
                 }
                 Ok(Err(error)) => last = Some(faults::connecting(error, &self.address, &node)),
                 Err(_) => last = Some(faults::silent(&format!("connecting to {node}"))),
@@ -105,10 +130,10 @@ impl Link {
     /// A channel on the shared connection, which is opened (again) if need be.
     pub(super) async fn channel(&self) -> Result<Channel, Fault> {
         let mut current = self.current.lock().await;
-        if let Some(connection) = current.as_ref()
+        if let Some(Session { connection, .. }) = current.as_ref()
             && connection.status().connected()
         {
-            match timeout(PATIENCE, connection.create_channel()).await {
+            match timeout(ALIVE, connection.create_channel()).await {
                 Ok(Ok(channel)) => return Ok(channel),
                 Ok(Err(error)) if connection.status().connected() => {
                     return Err(faults::refused(error, "opening a channel", &self.address));
@@ -117,20 +142,22 @@ impl Link {
                 Ok(Err(_)) | Err(_) => {}
             }
         }
-        *current = None;
-        let connection = self.connect().await?;
-        let channel = timeout(PATIENCE, connection.create_channel())
+        if let Some(session) = current.take() {
+            session.hang_up();
+        }
+        let session = self.dial().await?;
+        let channel = timeout(PATIENCE, session.connection.create_channel())
             .await
             .map_err(|_| faults::silent("opening a channel"))?
             .map_err(|error| faults::refused(error, "opening a channel", &self.address))?;
-        *current = Some(connection);
+        *current = Some(session);
         Ok(channel)
     }
 
     /// Closes the shared connection.
     pub(super) async fn close(&self) {
-        if let Some(connection) = self.current.lock().await.take() {
-            close(&connection).await;
+        if let Some(session) = self.current.lock().await.take() {
+            close(&session.connection).await;
         }
     }
 }
@@ -140,7 +167,7 @@ async fn open(
     uri: AMQPUri,
     properties: ConnectionProperties,
     tls: Option<Arc<ClientConfig>>,
-) -> Result<lapin::Result<Connection>, tokio::time::error::Elapsed> {
+) -> Result<lapin::Result<Session>, Elapsed> {
     let runtime = match default_runtime() {
         Ok(runtime) => runtime,
         Err(error) => return Ok(Err(error)),
@@ -167,11 +194,19 @@ async fn open(
         Connection::connector(uri, runtime, connecting, properties),
     )
     .await;
-    // What the client has begun it goes on with, on a thread of its own, for as long as a frozen broker is silent.
-    if let (Err(_), Some(socket)) = (&opened, socket.get()) {
+    if opened.is_err() {
+        // What the client has begun it goes on with, on a thread of its own, for as long as a frozen broker is silent.
+        shut(socket.get());
+    }
+    let socket = socket.get().and_then(|socket| socket.try_clone().ok());
+    Ok(opened?.map(|connection| Session { connection, socket }))
+}
+
+fn shut(socket: Option<&TcpStream>) {
+    if let Some(socket) = socket {
+        // One that is not connected any more is what was wanted.
         let _: io::Result<()> = socket.shutdown(Shutdown::Both);
     }
-    opened
 }
 
 /// Closes a connection in order, if the broker still answers.

@@ -210,7 +210,7 @@ impl Landscape {
         let began = Instant::now();
         let topology = lock(&self.topology).clone();
         if let Some(topology) = topology {
-            declare::assert(&self.link, &topology).await?;
+            declare::assert_again(&self.link, &topology).await?;
         }
         *asserted = Some(began);
         Ok(())

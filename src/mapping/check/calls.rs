@@ -15,8 +15,8 @@ use crate::mapping::{
 };
 
 /// What stands before a dot and is no value: `math.abs(x)`.
-const GROUPS: [&str; 9] = [
-    "base64", "cel", "lists", "math", "optional", "proto", "regex", "sets", "strings",
+const GROUPS: [&str; 10] = [
+    "base64", "cel", "lists", "math", "optional", "proto", "regex", "sets", "strings", "xref",
 ];
 
 impl Checker<'_> {
@@ -43,6 +43,7 @@ impl Checker<'_> {
                 "optional.of" | "optional.ofNonZeroValue" | "optional.none" => {
                     self.optional(expr, &full, args, expected)
                 }
+                "xref.find" | "xref.to" | "xref.findTo" => self.xref(expr, &full, args),
                 "regex.extract" | "regex.extractAll" | "regex.replace" => self.regex(expr, name, args),
                 "math.greatest" | "math.least" => self.extreme(expr, &full, args),
                 _ => self.function(expr, None, &full, args),
@@ -51,6 +52,7 @@ impl Checker<'_> {
         match (target, name) {
             (None, "has") => self.has(expr, args),
             (None, "dyn" | "type") => self.about_type(expr, name, args),
+            (None, "xref") => self.xref(expr, name, args),
             (None, "lookup") => self.lookup(expr, args, expected),
             (None, "money") => self.money(expr, args),
             (Some(target), "matches") => match args {
@@ -137,19 +139,22 @@ impl Checker<'_> {
             self.refuse(expr.mark, what, Some(&signatures()));
             return Typed::new(Node::This, self.result_of(&named, &[]));
         }
-        let fitting = counted.iter().find(|function| {
-            function
-                .takes
-                .iter()
-                .zip(&checked)
-                .all(|(takes, typed)| takes.accepts(&typed.ty))
+        let mut fitting = counted.iter().filter(|function| {
+            let mut pairs = function.takes.iter().zip(&checked);
+            pairs.all(|(takes, typed)| takes.accepts(&typed.ty))
         });
-        let Some(function) = fitting else {
+        let Some(function) = fitting.next() else {
             self.unfit_argument(name, &counted, &exprs, &checked, &signatures());
             return Typed::new(Node::This, self.result_of(&named, &[]));
         };
+        let others: Vec<_> = fitting.collect();
         self.check_constants(function, &exprs, &checked);
-        let ty = self.gives(function, &checked, expr.mark);
+        let mut ty = self.gives(function, &checked, expr.mark);
+        // Of a part of a record it shows at run time which of several it is; each of them does it for all.
+        for other in others {
+            let other = self.gives(other, &checked, expr.mark);
+            ty = ty.join(other).unwrap_or(Type::Any);
+        }
         let (nodes, at) = (checked.into_iter().map(|typed| typed.node).collect(), expr.span);
         self.folded(function, nodes, ty, at)
     }

@@ -9,13 +9,13 @@ use super::{Checker, Expected, Typed, listed};
 use crate::{
     canonical::rules,
     mapping::{
+        encode::integer_fits,
         field::{Field, Shape},
         kind::Kind,
         plan::{self, Literal, Node, Setter},
         scalar::Scalar,
         source::Span,
         syntax::{Entry, Expr, FieldSet, Item},
-        translate::integer_fits,
         types::Type,
         value::Val,
     },

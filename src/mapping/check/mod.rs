@@ -8,6 +8,7 @@ mod assign;
 mod calls;
 mod literals;
 mod macros;
+mod names;
 mod operators;
 mod optionals;
 mod pattern;
@@ -17,11 +18,12 @@ mod tables;
 use std::sync::Arc;
 
 use prost_reflect::MessageDescriptor;
-use trunkline_sdk::{Problem, nearest};
+use trunkline_sdk::Problem;
 
 use super::{
-    Environment, This,
+    Environment,
     plan::{Form, Node},
+    references::ReferenceUse,
     schema::{RecordKind, RecordType},
     source::{Source, Span},
     syntax::{Expr, ExprKind, Literal},
@@ -81,21 +83,6 @@ impl Typed {
     }
 }
 
-/// The names of the types that are no messages.
-const TYPES: [&str; 11] = [
-    "bool",
-    "bytes",
-    "double",
-    "int",
-    "list",
-    "map",
-    "null_type",
-    "optional_type",
-    "string",
-    "type",
-    "uint",
-];
-
 pub(super) struct Local {
     name: String,
     slot: usize,
@@ -110,6 +97,8 @@ pub(crate) struct Checker<'c> {
     pub(super) problems: Vec<Problem>,
     pub(super) locals: Vec<Local>,
     slots: usize,
+    /// What is read by xref(..); `None`: nobody could fetch it here.
+    pub(super) references: Option<Vec<ReferenceUse>>,
 }
 
 impl<'c> Checker<'c> {
@@ -120,7 +109,22 @@ impl<'c> Checker<'c> {
             problems: Vec::new(),
             locals: Vec::new(),
             slots: 0,
+            references: None,
         }
+    }
+
+    /// Cross-references may be read: who runs the plan fetches them.
+    pub(crate) fn with_references(mut self) -> Self {
+        self.references = Some(Vec::new());
+        self
+    }
+
+    /// The cross-references that are read, each once.
+    pub(crate) fn references(&mut self) -> Vec<ReferenceUse> {
+        let mut all = self.references.take().unwrap_or_default();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// How many variables the plan holds at once.
@@ -318,72 +322,6 @@ impl<'c> Checker<'c> {
             }
         };
         Typed::new(Node::Const(value), ty)
-    }
-
-    pub(super) fn no_such_word(&mut self, at: Span, kind: &prost_reflect::EnumDescriptor, word: &str) {
-        let values: Vec<_> = kind.values().collect();
-        let short: Vec<_> = values.iter().map(words::short).collect();
-        let near = nearest(word, values.iter().map(prost_reflect::EnumValueDescriptor::name))
-            .or_else(|| nearest(word, short.iter().map(String::as_str)));
-        let known = listed(short.iter().map(String::as_str));
-        let hint = match near {
-            Some(near) => format!("did you mean `{near}`? values: {known}"),
-            None => format!("values: {known}"),
-        };
-        self.refuse(
-            at,
-            format!("enum {} has no value `{word}`", kind.full_name()),
-            Some(&hint),
-        );
-    }
-
-    pub(super) fn ident(&mut self, expr: &Expr, name: &str) -> Typed {
-        if let Some(local) = self.locals.iter().rev().find(|local| local.name == name) {
-            return Typed {
-                nullable: local.nullable,
-                ..Typed::new(Node::Local(local.slot), local.ty.clone())
-            };
-        }
-        match name {
-            "this" => match &self.environment.this {
-                This::Message(message) => Typed::new(Node::This, Type::of_message(message)),
-                This::Record => Typed::new(Node::This, Type::Dyn),
-                This::Declared(schema) => Typed::declared(Node::This, &schema.root),
-            },
-            "attributes" => {
-                let hint = "read one of them: `attributes.subject`";
-                self.refuse(expr.span, "`attributes` is no value by itself", Some(hint));
-                Typed::error()
-            }
-            _ if TYPES.contains(&name) => Typed::named(name),
-            _ => {
-                let hint = self.hint_for_name(name);
-                self.refuse(expr.span, format!("`{name}` is not known here"), Some(&hint));
-                Typed::error()
-            }
-        }
-    }
-
-    fn hint_for_name(&self, name: &str) -> String {
-        let is_field = match &self.environment.this {
-            This::Message(message) => message.get_field_by_name(name).is_some(),
-            This::Declared(schema) => {
-                matches!(&schema.root.kind, RecordKind::Object(object) if object.field(name).is_some())
-            }
-            This::Record => false,
-        };
-        if is_field {
-            return format!("fields are read off `this`: `this.{name}`");
-        }
-        let known = self
-            .locals
-            .iter()
-            .map(|local| local.name.as_str())
-            .chain(["this", "attributes"]);
-        match nearest(name, known.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known here: {}; texts stand between quotes", listed(known)),
-        }
     }
 
     fn ternary(&mut self, expr: &Expr, parts: [&Expr; 3], expected: Option<Expected<'_>>) -> Typed {

@@ -184,7 +184,7 @@ fn ordered(one: &Type, two: &Type) -> bool {
     };
     match (one, two) {
         (Type::Error, _) | (_, Type::Error) => true,
-        (Type::Any, other) | (other, Type::Any) => *other == Type::Any || single(other),
+        (Type::Any, other) | (other, Type::Any) => matches!(other, Type::Any | Type::Dyn) || single(other),
         (Type::Dyn, Type::Dyn) => true,
         (Type::Dyn, other) | (other, Type::Dyn) => single(other) && other.in_records(),
         (Type::Enum(_), other) | (other, Type::Enum(_)) => {

@@ -207,6 +207,7 @@ impl Checker<'_> {
         let key = Box::new(Key {
             of,
             name: field.into(),
+            lenient: ty != Type::Any,
             last: std::sync::atomic::AtomicUsize::new(0),
             written: written.split_whitespace().collect::<String>().into(),
             at: expr.span,

@@ -10,7 +10,8 @@ use crate::{
     mapping::{
         functions::{Amount, encode_money},
         kind::Kind,
-        plan::{Lookup, Node},
+        plan::{Lookup, Node, Xref},
+        references::{Direction, ReferenceUse},
         source::Span,
         syntax::{Expr, ExprKind, Literal},
         types::Type,
@@ -151,6 +152,94 @@ impl Checker<'_> {
             at: expr.span,
         };
         Typed::new(Node::Lookup(Box::new(node)), ty)
+    }
+
+    /// `xref("system", "kind", id)` and its like.
+    pub(super) fn xref(&mut self, expr: &Expr, name: &str, args: &[Expr]) -> Typed {
+        let (direction, optional) = match name {
+            "xref" => (Direction::Identity, false),
+            "xref.find" => (Direction::Identity, true),
+            "xref.to" => (Direction::Local, false),
+            _ => (Direction::Local, true),
+        };
+        let ty = if optional {
+            Type::Optional(Box::new(Type::Text))
+        } else {
+            Type::Text
+        };
+        let [system, kind, id] = args else {
+            let hint = match direction {
+                Direction::Identity => format!("{name}(\"shop\", \"customer\", id)"),
+                Direction::Local => format!("{name}(\"erp\", \"customer\", identity)"),
+            };
+            self.refuse(
+                expr.mark,
+                format!("`{name}` takes a system, a kind and an id"),
+                Some(&hint),
+            );
+            return Typed::new(Node::This, ty);
+        };
+        let typed = self.check(id, None);
+        let id_type = match &typed.ty {
+            Type::Optional(inner) if optional => inner,
+            other => other,
+        };
+        if !matches!(id_type, Type::Text | Type::Dyn | Type::Any | Type::Error) {
+            let hint = if typed.ty.is_number() {
+                "string(..) makes a text of it"
+            } else {
+                "an id is a text"
+            };
+            self.refuse(
+                id.span,
+                format!("is {}, but an id is string", typed.ty),
+                Some(hint),
+            );
+        }
+        let mut words = [system, kind].into_iter().map(|word| match &word.kind {
+            ExprKind::Literal(Literal::Text(text)) => Some(text.as_str()),
+            _ => {
+                let what = format!("the system and the kind of `{name}` must be text literals");
+                self.refuse(word.span, what, Some("so that they can be checked"));
+                None
+            }
+        });
+        let (system_name, kind_name) = (words.next().flatten(), words.next().flatten());
+        drop(words);
+        let (Some(system_name), Some(kind_name)) = (system_name, kind_name) else {
+            return Typed::new(Node::This, ty);
+        };
+        let tables = self.environment.tables;
+        if !tables.has_system(system_name) {
+            let hint = match nearest(system_name, tables.systems()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("systems: {}", listed(tables.systems())),
+            };
+            self.refuse(
+                system.span,
+                format!("there is no system `{system_name}`"),
+                Some(&hint),
+            );
+        }
+        let used = ReferenceUse {
+            direction,
+            system: system_name.into(),
+            kind: kind_name.into(),
+        };
+        match &mut self.references {
+            Some(references) => references.push(used.clone()),
+            None => {
+                let hint = "write the reference into the message by a step `translate` before";
+                self.refuse(expr.mark, format!("`{name}` works only in a mapping"), Some(hint));
+            }
+        }
+        let node = Xref {
+            used,
+            optional,
+            id: typed.node,
+            at: expr.span,
+        };
+        Typed::new(Node::Xref(Box::new(node)), ty)
     }
 
     fn wrong_word(&mut self, at: Span, table: &str, kind: &prost_reflect::EnumDescriptor, word: &str) {

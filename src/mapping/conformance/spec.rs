@@ -1,6 +1,6 @@
 //! The unpacked package: the cases, and the schema of the messages they speak of.
 
-use std::{fs, path::PathBuf};
+use std::{collections::HashSet, fs, path::PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use prost_reflect::{DescriptorPool, prost::Message, prost_types::FileDescriptorProto};
@@ -82,25 +82,33 @@ impl Spec {
         })
     }
 
-    pub(super) fn pool(&self, container: &str) -> &DescriptorPool {
+    /// The messages that an expression in this container speaks of.
+    pub(super) fn pool(&self, container: &str, text: &str) -> &DescriptorPool {
+        let foreign = text.contains("conformance.proto2") && container.ends_with("proto3");
         match container {
+            _ if foreign => &self.both,
             "cel.expr.conformance.proto2" => &self.two,
             "cel.expr.conformance.proto3" => &self.three,
             _ => &self.both,
         }
     }
 
-    pub(super) fn cases(&self) -> impl Iterator<Item = Case> + '_ {
+    pub(super) fn cases(&self) -> Vec<Case> {
         let list = |json: &Json, key: &str| json[key].as_array().cloned().unwrap_or_default();
         let name = |json: &Json| json["name"].as_str().unwrap_or_default().to_owned();
-        self.files.iter().flat_map(move |file| {
-            list(file, "section").into_iter().flat_map(move |section| {
-                let before = format!("{}/{}", name(file), name(&section));
-                list(&section, "test").into_iter().map(move |test| Case {
-                    name: format!("{before}/{}", name(&test)),
-                    test,
-                })
-            })
-        })
+        let (mut cases, mut known) = (Vec::new(), HashSet::new());
+        for file in &self.files {
+            for section in list(file, "section") {
+                for test in list(&section, "test") {
+                    let mut name = format!("{}/{}/{}", name(file), name(&section), name(&test));
+                    // Some names come twice.
+                    if !known.insert(name.clone()) {
+                        name += "-again";
+                    }
+                    cases.push(Case { name, test });
+                }
+            }
+        }
+        cases
     }
 }

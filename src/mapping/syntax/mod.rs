@@ -5,6 +5,7 @@
 
 mod lexer;
 mod parser;
+mod primary;
 
 pub(crate) use parser::parse;
 

@@ -3,7 +3,7 @@
 use trunkline_sdk::Problem;
 
 use super::{
-    BinaryOp, Entry, Expr, ExprKind, FieldSet, Item, Literal, MAX_HEIGHT,
+    BinaryOp, Expr, ExprKind, Literal, MAX_HEIGHT,
     lexer::{self, Token},
 };
 use crate::mapping::source::{Source, Span};
@@ -54,9 +54,9 @@ pub(crate) fn parse(source: &Source) -> Result<Expr, Vec<Problem>> {
 }
 
 /// The problem was told; the caller goes on behind the next comma or bracket, or gives up too.
-struct Stumbled;
+pub(super) struct Stumbled;
 
-type Parsed = Result<Expr, Stumbled>;
+pub(super) type Parsed = Result<Expr, Stumbled>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operator {
@@ -65,56 +65,36 @@ enum Operator {
     Binary(BinaryOp),
 }
 
-struct Parser<'s> {
-    source: &'s Source,
-    tokens: Vec<(Token, Span)>,
-    at: usize,
-    depth: u16,
-    problems: Vec<Problem>,
+pub(super) struct Parser<'s> {
+    pub(super) source: &'s Source,
+    pub(super) tokens: Vec<(Token, Span)>,
+    pub(super) at: usize,
+    pub(super) depth: u16,
+    pub(super) problems: Vec<Problem>,
 }
 
-const RESERVED: [&str; 17] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
 impl Parser<'_> {
-    fn token(&self) -> &Token {
+    pub(super) fn token(&self) -> &Token {
         &self.tokens[self.at].0
     }
 
-    fn here(&self) -> Span {
+    pub(super) fn here(&self) -> Span {
         self.tokens[self.at].1
     }
 
-    fn before(&self) -> Span {
+    pub(super) fn before(&self) -> Span {
         self.tokens[self.at.saturating_sub(1)].1
     }
 
-    fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         self.at = (self.at + 1).min(self.tokens.len() - 1);
     }
 
-    fn is(&self, sign: &str) -> bool {
+    pub(super) fn is(&self, sign: &str) -> bool {
         matches!(self.token(), Token::Sign(found) if *found == sign)
     }
 
-    fn take(&mut self, sign: &str) -> bool {
+    pub(super) fn take(&mut self, sign: &str) -> bool {
         let found = self.is(sign);
         if found {
             self.advance();
@@ -122,7 +102,7 @@ impl Parser<'_> {
         found
     }
 
-    fn found(&self) -> String {
+    pub(super) fn found(&self) -> String {
         let span = self.here();
         match self.token() {
             Token::End => "the end".to_owned(),
@@ -134,7 +114,7 @@ impl Parser<'_> {
         }
     }
 
-    fn refuse(&mut self, span: Span, what: &str, hint: Option<&str>) {
+    pub(super) fn refuse(&mut self, span: Span, what: &str, hint: Option<&str>) {
         let problem = Problem::new(&self.source.place(span), what);
         self.problems.push(match hint {
             Some(hint) => problem.hint(hint),
@@ -142,7 +122,7 @@ impl Parser<'_> {
         });
     }
 
-    fn too_deep(&mut self, span: Span) {
+    pub(super) fn too_deep(&mut self, span: Span) {
         self.refuse(
             span,
             &format!("the expression nests more than {MAX_HEIGHT} deep"),
@@ -150,7 +130,7 @@ impl Parser<'_> {
         );
     }
 
-    fn expect(&mut self, sign: &str, opened: Option<(&str, Span)>) -> Result<(), Stumbled> {
+    pub(super) fn expect(&mut self, sign: &str, opened: Option<(&str, Span)>) -> Result<(), Stumbled> {
         if self.take(sign) {
             return Ok(());
         }
@@ -167,7 +147,7 @@ impl Parser<'_> {
     }
 
     /// Skips to the next `,` or to `close` of the list we are in; inner brackets are skipped whole.
-    fn recover(&mut self, close: &str) {
+    pub(super) fn recover(&mut self, close: &str) {
         let mut depth = 0_usize;
         loop {
             match self.token() {
@@ -181,7 +161,7 @@ impl Parser<'_> {
         }
     }
 
-    fn expression(&mut self) -> Parsed {
+    pub(super) fn expression(&mut self) -> Parsed {
         self.depth += 1;
         let parsed = if self.depth > MAX_HEIGHT {
             self.too_deep(self.here());
@@ -338,269 +318,8 @@ impl Parser<'_> {
         first.is_some_and(u8::is_ascii_digit)
     }
 
-    fn member(&mut self) -> Parsed {
-        let mut operand = self.primary()?;
-        loop {
-            let span = operand.span;
-            let height = operand.height;
-            if height > MAX_HEIGHT {
-                self.too_deep(operand.mark);
-                self.at = self.tokens.len() - 1;
-                return Err(Stumbled);
-            }
-            if self.take(".") {
-                let optional = self.take("?");
-                let mark = self.here();
-                let (field, quoted) = match self.token() {
-                    Token::Word(word) => (word.clone(), false),
-                    Token::Quoted(word) => (word.clone(), true),
-                    // `in` may be a field behind a dot in no grammar, but `this.in` says what is meant.
-                    _ => {
-                        let what = format!("a field or function must follow `.`, found {}", self.found());
-                        self.refuse(mark, &what, Some("a field with other characters: this[\"a-b\"]"));
-                        return Err(Stumbled);
-                    }
-                };
-                self.advance();
-                if !optional && !quoted && self.is("(") {
-                    let args = self.arguments()?;
-                    let height = args.iter().map(|arg| arg.height).fold(height, u16::max);
-                    let kind = ExprKind::Call {
-                        target: Some(Box::new(operand)),
-                        name: field,
-                        args,
-                    };
-                    operand = self.made(span, mark, height, kind);
-                } else if !optional && self.is("{") && self.is_type_name(&operand) {
-                    operand = self.message(operand, &field)?;
-                } else {
-                    let kind = ExprKind::Select {
-                        operand: Box::new(operand),
-                        field,
-                        optional,
-                    };
-                    operand = self.made(span, mark, height, kind);
-                }
-            } else if self.is("[") {
-                let open = self.here();
-                self.advance();
-                let optional = self.take("?");
-                let index = self.expression()?;
-                self.expect("]", Some(("[", open)))?;
-                let height = height.max(index.height);
-                let mark = index.span;
-                let kind = ExprKind::Index {
-                    operand: Box::new(operand),
-                    index: Box::new(index),
-                    optional,
-                };
-                operand = self.made(span, mark, height, kind);
-            } else {
-                return Ok(operand);
-            }
-        }
-    }
-
-    fn is_type_name(&self, operand: &Expr) -> bool {
-        let mut part = operand;
-        loop {
-            match &part.kind {
-                ExprKind::Ident(_) => return true,
-                ExprKind::Select {
-                    operand,
-                    optional: false,
-                    ..
-                } => part = operand,
-                _ => return false,
-            }
-        }
-    }
-
-    fn message(&mut self, operand: Expr, last: &str) -> Parsed {
-        let start = operand.span;
-        let mut parts = vec![last.to_owned()];
-        let mut part = operand;
-        loop {
-            match part.kind {
-                ExprKind::Ident(name) => {
-                    parts.push(name);
-                    break;
-                }
-                ExprKind::Select { operand, field, .. } => {
-                    parts.push(field);
-                    part = *operand;
-                }
-                _ => break,
-            }
-        }
-        parts.reverse();
-        self.message_literal(start.to(self.before()), parts.join("."))
-    }
-
-    fn message_literal(&mut self, mark: Span, name: String) -> Parsed {
-        let open = self.here();
-        self.expect("{", None)?;
-        let mut fields = Vec::new();
-        let mut height = 0;
-        self.sequence("}", ("{", open), |parser| {
-            let optional = parser.take("?");
-            let mark = parser.here();
-            let name = match parser.token() {
-                Token::Word(word) | Token::Quoted(word) => word.clone(),
-                _ => {
-                    let what = format!("a field name must stand here, found {}", parser.found());
-                    parser.refuse(
-                        mark,
-                        &what,
-                        Some("fields are set as `name: value`, with commas between"),
-                    );
-                    return Err(Stumbled);
-                }
-            };
-            parser.advance();
-            parser.expect(":", None)?;
-            let value = parser.expression()?;
-            height = height.max(value.height);
-            fields.push(FieldSet {
-                optional,
-                name,
-                mark,
-                value,
-            });
-            Ok(())
-        })?;
-        Ok(self.made(mark, mark, height, ExprKind::Message { name, fields }))
-    }
-
-    /// Items with commas between (one may trail) up to `close`; goes on after a bad one.
-    fn sequence(
-        &mut self,
-        close: &str,
-        opened: (&str, Span),
-        mut item: impl FnMut(&mut Self) -> Result<(), Stumbled>,
-    ) -> Result<(), Stumbled> {
-        let mut stumbled = false;
-        while !self.is(close) && !matches!(self.token(), Token::End) {
-            if item(self).is_err() {
-                stumbled = true;
-                self.recover(close);
-            }
-            if !self.take(",") && !self.is(close) {
-                if !matches!(self.token(), Token::End) {
-                    let what = format!("a comma or `{close}` is missing before {}", self.found());
-                    self.refuse(self.here(), &what, None);
-                    stumbled = true;
-                    self.recover(close);
-                    self.take(",");
-                } else {
-                    break;
-                }
-            }
-        }
-        if stumbled && matches!(self.token(), Token::End) {
-            return Err(Stumbled);
-        }
-        self.expect(close, Some(opened))?;
-        if stumbled { Err(Stumbled) } else { Ok(()) }
-    }
-
-    fn arguments(&mut self) -> Result<Vec<Expr>, Stumbled> {
-        let open = self.here();
-        self.expect("(", None)?;
-        let mut args = Vec::new();
-        self.sequence(")", ("(", open), |parser| {
-            args.push(parser.expression()?);
-            Ok(())
-        })?;
-        Ok(args)
-    }
-
-    fn primary(&mut self) -> Parsed {
-        let mark = self.here();
-        match self.token().clone() {
-            Token::Literal(literal) => {
-                self.advance();
-                Ok(self.made(mark, mark, 0, ExprKind::Literal(literal)))
-            }
-            Token::Word(word) => self.word(word, mark),
-            Token::Sign(".") => {
-                // `.a.b` names from the root; names here are from the root anyway.
-                self.advance();
-                self.primary()
-            }
-            Token::Sign("(") => {
-                self.advance();
-                let mut inner = self.expression()?;
-                self.expect(")", Some(("(", mark)))?;
-                inner.height += 1;
-                Ok(inner)
-            }
-            Token::Sign("[") => {
-                self.advance();
-                let mut items = Vec::new();
-                let mut height = 0;
-                self.sequence("]", ("[", mark), |parser| {
-                    let optional = parser.take("?");
-                    let value = parser.expression()?;
-                    height = height.max(value.height);
-                    items.push(Item { optional, value });
-                    Ok(())
-                })?;
-                Ok(self.made(mark, mark, height, ExprKind::List(items)))
-            }
-            Token::Sign("{") => {
-                self.advance();
-                let mut entries = Vec::new();
-                let mut height = 0;
-                self.sequence("}", ("{", mark), |parser| {
-                    let optional = parser.take("?");
-                    let key = parser.expression()?;
-                    parser.expect(":", None)?;
-                    let value = parser.expression()?;
-                    height = height.max(key.height).max(value.height);
-                    entries.push(Entry { optional, key, value });
-                    Ok(())
-                })?;
-                Ok(self.made(mark, mark, height, ExprKind::Map(entries)))
-            }
-            _ => {
-                let what = format!("a value must stand here, found {}", self.found());
-                self.refuse(mark, &what, None);
-                Err(Stumbled)
-            }
-        }
-    }
-
-    fn word(&mut self, word: String, mark: Span) -> Parsed {
-        if RESERVED.contains(&word.as_str()) {
-            let hint = match word.as_str() {
-                "if" | "else" => Some("write `condition ? then : otherwise`"),
-                "let" | "var" | "const" => Some("write `cel.bind(name, value, expression)`"),
-                "for" | "while" | "loop" => Some("write `list.map(item, expression)`"),
-                _ => None,
-            };
-            self.refuse(mark, &format!("`{word}` is a reserved word"), hint);
-            return Err(Stumbled);
-        }
-        self.advance();
-        if self.is("(") {
-            let args = self.arguments()?;
-            let height = args.iter().map(|arg| arg.height).max().unwrap_or(0);
-            let kind = ExprKind::Call {
-                target: None,
-                name: word,
-                args,
-            };
-            return Ok(self.made(mark, mark, height, kind));
-        }
-        if self.is("{") {
-            return self.message_literal(mark, word);
-        }
-        Ok(self.made(mark, mark, 0, ExprKind::Ident(word)))
-    }
-
     /// A node from `start` to the last token read; higher than its highest part.
-    fn made(&self, start: Span, mark: Span, height: u16, kind: ExprKind) -> Expr {
+    pub(super) fn made(&self, start: Span, mark: Span, height: u16, kind: ExprKind) -> Expr {
         Expr {
             span: start.to(self.before()),
             mark,

@@ -5,69 +5,34 @@
 //! Enums are their short word (`PAID`), a number the schema does not know stays a number. Timestamps are RFC 3339 in
 //! UTC, durations seconds (`1.500s`), google.type.Date is `YYYY-MM-DD`, google.type.Money is
 //! `{currency_code, amount}` with the amount as a decimal number that keeps its digits.
+//! The wrappers of google.protobuf are their value or null, its Struct, Value and ListValue the JSON that they stand for.
 //! 64-bit numbers are numbers; NaN and the infinities are texts.
 //! Not promised: unknown fields; they have no name to be shown under.
 
+mod form;
+mod shown;
+
 use std::{borrow::Cow, collections::HashMap};
 
-use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{Kind, MessageDescriptor};
 use trunkline_sdk::Value;
 
+pub(crate) use self::shown::amount;
+use self::{
+    form::{Field, Leaf, Message, Shape},
+    shown::{double, integers, money, once},
+};
 use super::{
     time::{Instant, Span},
     wire::{self, Broken, MAX_DEPTH, Reader, Wire},
-    words,
 };
 
 /// The compiled form of one message type and all it holds.
 #[derive(Debug)]
 pub struct Tree {
     messages: Vec<Message>,
-}
-
-#[derive(Debug)]
-struct Message {
-    name: Box<str>,
-    fields: Vec<Field>,
-    /// Numbers with their places, sorted.
-    places: Vec<(u32, usize)>,
-}
-
-#[derive(Debug)]
-struct Field {
-    name: Box<str>,
-    kind: Leaf,
-    shape: Shape,
-    /// The places of the other members of its oneof.
-    siblings: Box<[usize]>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    One { presence: bool },
-    List,
-    Map,
-}
-
-#[derive(Debug)]
-enum Leaf {
-    Double,
-    Float,
-    Signed32,
-    Signed64,
-    Unsigned32,
-    Unsigned64,
-    Zigzag32,
-    Zigzag64,
-    Bool,
-    Text,
-    Bytes,
-    Enum(HashMap<i32, Box<str>>),
-    Message(usize),
-    Timestamp,
-    Duration,
-    Date,
-    Money,
+    /// How a message of the type is shown as a whole.
+    root: Leaf,
 }
 
 impl Tree {
@@ -85,20 +50,15 @@ impl Tree {
             };
             messages.push(Message::new(&next, &mut place));
         }
-        Self { messages }
+        let root = Leaf::new(&Kind::Message(message.clone()), &mut |_| 0);
+        Self { messages, root }
     }
 
     /// The tree of an encoded message; texts are borrowed from it, names and words from the form.
     pub fn read<'a>(&'a self, bytes: &'a [u8]) -> Result<Value<'a>, Broken> {
-        // By themselves these look as they do within others.
-        let whole = match &*self.messages[0].name {
-            "google.type.Money" => self.leaf(&Leaf::Money, Wire::Bytes(bytes), 0)?,
-            "google.type.Date" => self.leaf(&Leaf::Date, Wire::Bytes(bytes), 0)?,
-            _ => None,
-        };
-        match whole {
-            Some(value) => Ok(value),
-            None => self.message(0, bytes, 0),
+        match &self.root {
+            Leaf::Message(place) => self.message(*place, bytes, 0),
+            other => Ok(self.leaf(other, Wire::Bytes(bytes), 0)?.unwrap_or(Value::Null)),
         }
     }
 
@@ -185,7 +145,7 @@ impl Tree {
                     Slot::Value(Value::List(items)) => items,
                     _ => Vec::new(),
                 };
-                match (field.kind.packed(), wire) {
+                match (field.packed, wire) {
                     (Some(wire_type), Wire::Bytes(bytes)) => {
                         let mut packed = Reader::new(bytes);
                         while !packed.is_empty() {
@@ -290,6 +250,17 @@ impl Tree {
                 };
                 Some(Value::Text(Cow::Owned(span.to_text())))
             }
+            (Leaf::Wrapper(held), Wire::Bytes(bytes)) => {
+                let mut value = held.default();
+                let mut reader = Reader::new(bytes);
+                while let Some(wire) = reader.seek(1, |_| {})? {
+                    value = self.leaf(held, wire, depth)?.unwrap_or(value);
+                }
+                Some(value)
+            }
+            (Leaf::JsonObject, Wire::Bytes(bytes)) => Some(shown::object(bytes, depth)?),
+            (Leaf::JsonList, Wire::Bytes(bytes)) => Some(shown::list(bytes, depth)?),
+            (Leaf::JsonValue, Wire::Bytes(bytes)) => Some(shown::value(bytes, depth)?),
             (Leaf::Date, Wire::Bytes(bytes)) => {
                 let [_, year, month, day] = integers(bytes)?;
                 Some(Value::Text(Cow::Owned(format!("{year:04}-{month:02}-{day:02}"))))
@@ -304,210 +275,4 @@ enum Slot<'a> {
     Unset,
     Value(Value<'a>),
     Chunks(Cow<'a, [u8]>),
-}
-
-impl Message {
-    fn new(message: &MessageDescriptor, place: &mut impl FnMut(&MessageDescriptor) -> usize) -> Self {
-        let descriptors: Vec<_> = message.fields().collect();
-        let fields: Vec<_> = descriptors
-            .iter()
-            .map(|field| Field::new(field, &descriptors, place))
-            .collect();
-        let mut places: Vec<_> = descriptors
-            .iter()
-            .enumerate()
-            .map(|(at, field)| (field.number(), at))
-            .collect();
-        places.sort_unstable();
-        Self {
-            name: message.full_name().into(),
-            places,
-            fields,
-        }
-    }
-
-    #[inline]
-    fn place(&self, number: u32) -> Option<usize> {
-        // Most types number their fields without gaps.
-        match self.places.get((number as usize).wrapping_sub(1)) {
-            Some((found, at)) if *found == number => Some(*at),
-            _ => {
-                let found = self.places.binary_search_by_key(&number, |(number, _)| *number);
-                Some(self.places[found.ok()?].1)
-            }
-        }
-    }
-}
-
-impl Field {
-    fn new(
-        field: &FieldDescriptor,
-        all: &[FieldDescriptor],
-        place: &mut impl FnMut(&MessageDescriptor) -> usize,
-    ) -> Self {
-        let kind = match field.kind() {
-            Kind::Double => Leaf::Double,
-            Kind::Float => Leaf::Float,
-            Kind::Int32 | Kind::Sfixed32 => Leaf::Signed32,
-            Kind::Int64 | Kind::Sfixed64 => Leaf::Signed64,
-            Kind::Uint32 | Kind::Fixed32 => Leaf::Unsigned32,
-            Kind::Uint64 | Kind::Fixed64 => Leaf::Unsigned64,
-            Kind::Sint32 => Leaf::Zigzag32,
-            Kind::Sint64 => Leaf::Zigzag64,
-            Kind::Bool => Leaf::Bool,
-            Kind::String => Leaf::Text,
-            Kind::Bytes => Leaf::Bytes,
-            Kind::Enum(kind) => Leaf::Enum(words_of(&kind)),
-            Kind::Message(message) => match message.full_name() {
-                "google.protobuf.Timestamp" => Leaf::Timestamp,
-                "google.protobuf.Duration" => Leaf::Duration,
-                "google.type.Date" => Leaf::Date,
-                "google.type.Money" => Leaf::Money,
-                _ => Leaf::Message(place(&message)),
-            },
-        };
-        let shape = if field.is_map() {
-            Shape::Map
-        } else if field.is_list() {
-            Shape::List
-        } else {
-            Shape::One {
-                presence: field.supports_presence(),
-            }
-        };
-        let siblings = match field.containing_oneof() {
-            Some(oneof) => all
-                .iter()
-                .enumerate()
-                .filter(|(_, other)| *other != field && other.containing_oneof().as_ref() == Some(&oneof))
-                .map(|(at, _)| at)
-                .collect(),
-            None => Box::default(),
-        };
-        Self {
-            name: field.name().into(),
-            kind,
-            shape,
-            siblings,
-        }
-    }
-
-    fn default(&self) -> Value<'_> {
-        match (self.shape, &self.kind) {
-            (Shape::List, _) => Value::List(Vec::new()),
-            (Shape::Map, _) => Value::Object(Vec::new()),
-            (Shape::One { presence: true }, _) => Value::Null,
-            (_, Leaf::Bool) => Value::Bool(false),
-            (_, Leaf::Text) => Value::Text(Cow::Borrowed("")),
-            (_, Leaf::Bytes) => Value::Bytes(Cow::Borrowed(&[])),
-            (_, Leaf::Enum(known)) => match known.get(&0) {
-                Some(word) => Value::Text(Cow::Borrowed(&**word)),
-                None => Value::Number(Cow::Borrowed("0")),
-            },
-            _ => Value::Number(Cow::Borrowed("0")),
-        }
-    }
-}
-
-impl Leaf {
-    fn is_message(&self) -> bool {
-        matches!(
-            self,
-            Self::Message(_) | Self::Timestamp | Self::Duration | Self::Date | Self::Money
-        )
-    }
-
-    /// The wire type of its values in a packed list; `None`: it does not pack.
-    fn packed(&self) -> Option<u8> {
-        match self {
-            Self::Double => Some(1),
-            Self::Float => Some(5),
-            Self::Text | Self::Bytes => None,
-            kind if kind.is_message() => None,
-            _ => Some(0),
-        }
-    }
-}
-
-fn words_of(kind: &EnumDescriptor) -> HashMap<i32, Box<str>> {
-    let mut known = HashMap::new();
-    for value in kind.values() {
-        // Of aliases the first is the name.
-        known
-            .entry(value.number())
-            .or_insert_with(|| words::short(&value).into());
-    }
-    known
-}
-
-fn double<'a>(number: f64) -> Value<'a> {
-    if number.is_finite() {
-        return Value::Number(Cow::Owned(number.to_string()));
-    }
-    Value::Text(Cow::Borrowed(if number.is_nan() {
-        "NaN"
-    } else if number > 0.0 {
-        "Infinity"
-    } else {
-        "-Infinity"
-    }))
-}
-
-/// Each name once, with the last value that came under it.
-fn once<'a>(entries: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Value<'a>)> {
-    let mut places = HashMap::with_capacity(entries.len());
-    let mut kept: Vec<(Cow<'a, str>, Value<'a>)> = Vec::with_capacity(entries.len());
-    for (name, value) in entries {
-        let place = *places.entry(name.clone()).or_insert(kept.len());
-        match kept.get_mut(place) {
-            Some((_, earlier)) => *earlier = value,
-            None => kept.push((name, value)),
-        }
-    }
-    kept
-}
-
-/// The varints of the fields 1 to 3.
-fn integers(bytes: &[u8]) -> Result<[i64; 4], Broken> {
-    let mut found = [0; 4];
-    let mut reader = Reader::new(bytes);
-    while let Some((number, wire)) = reader.field()? {
-        if let (1..=3, Wire::Varint(raw)) = (number, wire) {
-            found[number as usize] = raw as i64;
-        }
-    }
-    Ok(found)
-}
-
-fn money<'a>(bytes: &'a [u8]) -> Result<Value<'a>, Broken> {
-    let [_, _, units, nanos] = integers(bytes)?;
-    let mut currency = "";
-    let mut reader = Reader::new(bytes);
-    while let Some(field) = reader.field()? {
-        if let (1, Wire::Bytes(code)) = field {
-            currency = wire::text(code)?;
-        }
-    }
-    Ok(Value::Object(vec![
-        (
-            Cow::Borrowed("currency_code"),
-            Value::Text(Cow::Borrowed(currency)),
-        ),
-        (
-            Cow::Borrowed("amount"),
-            Value::Number(Cow::Owned(amount(units, nanos as i32))),
-        ),
-    ]))
-}
-
-/// Units and nanos as decimal digits, with at least two decimals where there are any.
-pub(crate) fn amount(units: i64, nanos: i32) -> String {
-    let sign = if units < 0 || nanos < 0 { "-" } else { "" };
-    let (units, nanos) = (units.unsigned_abs(), nanos.unsigned_abs());
-    if nanos == 0 {
-        return format!("{sign}{units}");
-    }
-    let digits = format!("{nanos:09}");
-    let kept = digits.trim_end_matches('0').len().max(2);
-    format!("{sign}{units}.{}", &digits[..kept])
 }

@@ -1,0 +1,109 @@
+//! Identity cross-references: which id of which system means which identity. What one system calls customer 17 another
+//! calls K-0042; the identity is the name that both have in common, and that canonical messages carry.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use trunkline_sdk::Fault;
+
+use super::SqliteStore;
+use crate::mapping::{Found, Reference};
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CrossReference {
+    /// The system.
+    pub system: String,
+    /// What is identified: `customer`, `product`.
+    pub kind: String,
+    /// What the system calls it; of one kind in one system an id means one identity.
+    pub id: String,
+    /// The identity that it means.
+    pub identity: String,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Entries that were not there.
+    pub added: usize,
+    /// Entries that meant another identity.
+    pub changed: usize,
+    /// Entries that were there just so.
+    pub same: usize,
+}
+
+/// Which entries are meant; what is `None` may be anything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Selection<'s> {
+    /// The system.
+    pub system: Option<&'s str>,
+    /// The kind.
+    pub kind: Option<&'s str>,
+    /// The id in the system.
+    pub id: Option<&'s str>,
+    /// The identity.
+    pub identity: Option<&'s str>,
+}
+
+/// A store of cross-references.
+///
+/// All calls block until the disk has answered, so they are made off the async threads.
+pub trait CrossReferences: Send + Sync {
+    /// The answers to these questions, in their order.
+    fn find(&self, references: &[Reference]) -> Result<Vec<Found>, Fault>;
+
+    /// Sets all of these or none, durably. What an id meant before is replaced.
+    fn set(&self, entries: &[CrossReference]) -> Result<Imported, Fault>;
+
+    /// The entries of a selection, sorted, at most so many.
+    fn list(&self, selection: Selection<'_>, most: usize) -> Result<Vec<CrossReference>, Fault>;
+
+    /// Removes an entry; false: it was not there.
+    fn remove(&self, system: &str, kind: &str, id: &str) -> Result<bool, Fault>;
+}
+
+/// A store in a folder, opened when it is first asked: a landscape without cross-references makes none.
+pub struct DeferredStore {
+    folder: PathBuf,
+    opened: Mutex<Option<Arc<SqliteStore>>>,
+}
+
+impl DeferredStore {
+    /// The store of this folder.
+    pub fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            opened: Mutex::new(None),
+        }
+    }
+
+    fn store(&self) -> Result<Arc<SqliteStore>, Fault> {
+        // Nothing is half done where somebody panicked: the store is there or not.
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*opened {
+            Some(store) => Ok(store.clone()),
+            None => Ok(opened.insert(Arc::new(SqliteStore::open(&self.folder)?)).clone()),
+        }
+    }
+}
+
+impl CrossReferences for DeferredStore {
+    fn find(&self, references: &[Reference]) -> Result<Vec<Found>, Fault> {
+        self.store()?.find(references)
+    }
+
+    fn set(&self, entries: &[CrossReference]) -> Result<Imported, Fault> {
+        self.store()?.set(entries)
+    }
+
+    fn list(&self, selection: Selection<'_>, most: usize) -> Result<Vec<CrossReference>, Fault> {
+        self.store()?.list(selection, most)
+    }
+
+    fn remove(&self, system: &str, kind: &str, id: &str) -> Result<bool, Fault> {
+        self.store()?.remove(system, kind, id)
+    }
+}
