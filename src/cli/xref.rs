@@ -13,6 +13,7 @@ use trunkline_sdk::{Fault, Value};
 use super::{Failure, Place, count, load, say};
 use crate::{
     config::{Plan, unknown_hint},
+    names::SystemName,
     store::{CrossReference, CrossReferences, Selection, SqliteStore},
 };
 
@@ -207,7 +208,7 @@ fn row(entry: &CrossReference) -> serde_json::Value {
 }
 
 fn check_system(plan: &Plan, name: &str) -> Result<(), Fault> {
-    let known = || plan.systems.keys().map(|system| system.as_str());
+    let known = || plan.systems.keys().map(SystemName::as_str);
     if known().any(|system| system == name) {
         return Ok(());
     }
@@ -260,7 +261,7 @@ fn read(file: &Path, plan: &Plan) -> Result<Vec<CrossReference>, Failure> {
         let value = match row.content {
             Ok(value) => value,
             Err(unframed) => {
-                tell(unframed.why.line, &unframed.why.what.to_string());
+                tell(unframed.why.line, &unframed.why.what);
                 continue;
             }
         };

@@ -34,7 +34,7 @@ pub(crate) enum Type {
     Map(Box<Type>, Box<Type>),
     Optional(Box<Type>),
     /// What `type(..)` gives.
-    Type,
+    Named,
     /// The problem was told: whatever is built on it is not told again.
     Error,
 }
@@ -186,7 +186,7 @@ impl fmt::Display for Type {
         match self {
             Self::Dyn => f.write_str("of unknown type (a part of the record)"),
             Self::Any | Self::Open => f.write_str("dyn"),
-            Self::Type => f.write_str("type"),
+            Self::Named => f.write_str("type"),
             Self::Null => f.write_str("null"),
             Self::Bool => f.write_str("bool"),
             Self::Int => f.write_str("int"),

@@ -94,7 +94,7 @@ impl Checker<'_> {
             _ => None,
         };
         let node = Node::TypeOf(typed.node.boxed(), known);
-        Typed::new(node, Type::Type)
+        Typed::new(node, Type::Named)
     }
 
     fn function(&mut self, expr: &Expr, target: Option<&Expr>, name: &str, args: &[Expr]) -> Typed {

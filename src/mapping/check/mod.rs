@@ -74,7 +74,7 @@ impl Typed {
 
     /// A type by its name.
     pub(super) fn named(name: &str) -> Self {
-        Self::new(Node::Const(Val::Type(Text::Shared(name.into()))), Type::Type)
+        Self::new(Node::Const(Val::Type(Text::Shared(name.into()))), Type::Named)
     }
 
     /// The problem was told. What stands in for the plan is no constant, so that nothing is reckoned with it.

@@ -174,7 +174,7 @@ pub(super) fn type_of(pool: &DescriptorPool, ty: &Json) -> Type {
         "abstractType" if text(content, "name") == "optional_type" => {
             Type::Optional(Box::new(type_of(pool, &content["parameterTypes"][0])))
         }
-        "type" => Type::Type,
+        "type" => Type::Named,
         _ => Type::Any,
     }
 }
