@@ -87,7 +87,7 @@ fn rules_of_lists() {
 #[test]
 fn rules_of_maps() {
     let map = |rule: &str, right: &[&str], wrong: &[&str], id: &str| {
-        tell("map<string, int32>", rule, right, wrong, id)
+        tell("map<string, int32>", rule, right, wrong, id);
     };
     map("map.min_pairs = 1", &["{\"a\": 1}"], &["{}"], "map.min_pairs");
     map(
