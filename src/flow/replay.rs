@@ -2,9 +2,10 @@
 //!
 //! Promises: of a key one message at a time is given out, in the order in which they were parked; what has failed
 //! stays parked, and what stands behind it too. A crash at any point repeats, for nothing is settled but what was
-//! worked on. Memory holds the bodies of what is at most two prefetches from its turn.
+//! worked on.
 //!
-//! Not promised: that messages which somebody else takes away meanwhile are waited for.
+//! Not promised: a bound of memory where the queue's order is another than that of the places: what comes before its
+//! turn is held with its body until then. Nor that messages which somebody else takes away meanwhile are waited for.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},

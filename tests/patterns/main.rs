@@ -100,6 +100,7 @@ macro_rules! sentences {
             order::a_flow_gives_what_it_publishes_the_key_of_its_channel,
             order::a_step_that_panics_parks_its_message_and_the_flow_goes_on,
             turns::a_flow_is_at_rest_while_its_system_is_slow_and_an_attempt_is_due,
+            turns::a_long_replay_whose_first_message_stands_last_keeps_the_order,
         }
     };
     ($engine:ident, $subject:ty; $($file:ident::$sentence:ident,)*) => {

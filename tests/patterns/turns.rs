@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::{runtime::Handle, time::sleep};
 use tokio_postgres::NoTls;
 use trunkline::{
-    bus::{Bucket, Partition},
+    bus::{Bucket, Partition, replay_key},
     message::Message,
     names::QueueName,
     runtime::Runtime,
@@ -93,6 +93,38 @@ pub(crate) async fn a_flow_is_at_rest_while_its_system_is_slow_and_an_attempt_is
     // then
     let busy = busy() - before;
     assert!(busy < Duration::from_millis(1_500), "{busy:?}");
+    house.end().await;
+}
+
+pub(crate) async fn a_long_replay_whose_first_message_stands_last_keeps_the_order<S: Subject>() {
+    // given 1,500 messages parked behind the first, which failed once more in a replay and so stands behind them
+    let keep = r#"
+flow: keep
+from: kept
+to: { system: erp, statement: "INSERT INTO kept (buyer, order_id) VALUES (:buyer_reference, :order_id)" }
+"#;
+    const ALL: usize = 1_501;
+    let house = House::<S>::running(&[keep]).await;
+    let erp = house.erp();
+    erp.execute_batch("INSERT INTO closed VALUES ('a-1')").unwrap();
+    house.publish("kept", orders("a", ALL)).await;
+    house
+        .until_counts("keep", |counts| counts.parked.values().sum::<u64>() == ALL as u64)
+        .await;
+    replay_key(&*house.bus, &home("a"), Some("a")).await.unwrap();
+    house
+        .until_counts("keep", |counts| {
+            counts.parked.values().sum::<u64>() == ALL as u64 + 1
+        })
+        .await;
+    erp.execute_batch("DELETE FROM closed").unwrap();
+    // when
+    replay_key(&*house.bus, &home("a"), Some("a")).await.unwrap();
+    house.until_number("SELECT count(*) FROM kept", ALL as i64).await;
+    // then
+    let in_order = "SELECT count(*) FROM kept AS one WHERE order_id =
+        'a-' || (SELECT count(*) FROM kept WHERE number <= one.number)";
+    assert_eq!(house.number(in_order), ALL as i64);
     house.end().await;
 }
 
