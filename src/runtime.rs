@@ -6,6 +6,7 @@ mod task;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
@@ -20,7 +21,7 @@ use crate::{
     bus::{Bus, embedded::EmbeddedBus, rabbitmq::RabbitBus},
     config::{BusAddress, Feed, FlowPlan, Plan},
     names::{FlowName, ProcessName, SystemName},
-    observe::Tally,
+    observe::{Quality, Run, Tally},
     recovery::Patience,
     store::SqliteStore,
 };
@@ -29,6 +30,8 @@ use crate::{
 pub const GRACE: Duration = Duration::from_secs(25);
 /// How long the start waits for systems that do not answer; their flows then wait for them by themselves.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Broken rules that are told of one source, the most frequent first.
+const RULES: usize = 10;
 
 /// A landscape at work.
 pub struct Runtime {
@@ -36,6 +39,9 @@ pub struct Runtime {
     systems: Arc<Systems>,
     flows: JoinSet<()>,
     tallies: BTreeMap<FlowName, Arc<Tally>>,
+    /// The flows that read systems.
+    sources: Vec<(SystemName, FlowName)>,
+    started: Timestamp,
     stop: watch::Sender<bool>,
 }
 
@@ -87,6 +93,8 @@ impl Runtime {
             systems: Arc::new(Systems::new(plan)),
             flows: JoinSet::new(),
             tallies: BTreeMap::new(),
+            sources: Vec::new(),
+            started: Timestamp::now(),
             stop: watch::Sender::new(false),
         };
         let tasks = plan.flows_of(process).map(|flow| runtime.task(flow)).collect();
@@ -113,6 +121,9 @@ impl Runtime {
     fn task(&mut self, plan: &FlowPlan) -> Task {
         let tally = Arc::new(Tally::default());
         self.tallies.insert(plan.name.clone(), tally.clone());
+        if let Feed::System { system, .. } = &plan.feed {
+            self.sources.push((system.clone(), plan.name.clone()));
+        }
         Task {
             plan: plan.clone(),
             bus: self.bus.clone(),
@@ -136,7 +147,7 @@ impl Runtime {
     }
 
     /// A system, if a flow has opened it.
-    pub fn system(&self, name: &SystemName) -> Option<&dyn System> {
+    pub fn system(&self, name: &SystemName) -> Option<Arc<dyn System>> {
         self.systems.opened(name)
     }
 
@@ -153,8 +164,43 @@ impl Runtime {
         let finished = tokio::time::timeout(GRACE, self.ended()).await.is_ok();
         self.flows.shutdown().await;
         self.systems.close().await;
+        self.tell_quality().await;
         self.bus.close().await;
         finished
+    }
+
+    /// Tells how good the records of each source were, and keeps it for `trunkline quality`.
+    async fn tell_quality(&self) {
+        for (system, flow) in &self.sources {
+            let Some(counts) = self.tallies.get(flow).map(|tally| tally.read()) else {
+                continue;
+            };
+            if counts.received == 0 {
+                continue;
+            }
+            let run = Run::of(self.started, counts);
+            let Run {
+                received,
+                published,
+                filtered,
+                parked,
+                ..
+            } = run;
+            tracing::info!(%flow, %system, received, published, filtered, parked, "what was read");
+            for (rule, times) in run.rules().into_iter().take(RULES) {
+                tracing::warn!(%flow, %system, %rule, times, "records break a rule");
+            }
+            let kept = Quality::add(&*self.bus, system, flow, run);
+            match tokio::time::timeout(PATIENCE, kept).await {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => {
+                    tracing::warn!(%flow, error = %fault, "the quality of what was read is not kept");
+                }
+                Err(_) => {
+                    tracing::warn!(%flow, "the quality of what was read is not kept: the bus does not answer");
+                }
+            }
+        }
     }
 }
 

@@ -194,6 +194,27 @@ fn main() {
     ]);
     print!("{}", standing.lines());
 
+    let rules = trunkline::canonical::rules::Rules::compile(&order)
+        .unwrap_or_else(|wrong| panic!("{wrong:?}"))
+        .expect("the model's orders have rules");
+    let check = |bytes: &[u8]| {
+        let found = rules.check(bytes, std::time::SystemTime::now());
+        assert!(
+            found.is_ok_and(|found| found.is_empty()),
+            "the order obeys the rules"
+        );
+    };
+    println!("the rules of the encoded order:");
+    let standing = race(vec![
+        ("mapping, as before", Box::new(|| drop(black_box(translate())))),
+        (
+            "mapping, and its rules",
+            Box::new(|| check(black_box(&translate()))),
+        ),
+        ("  of it the rules", Box::new(|| check(black_box(&encoded)))),
+    ]);
+    print!("{}", standing.lines());
+
     let canonical = Environment {
         pool,
         this: This::Message(order.clone()),

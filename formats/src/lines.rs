@@ -40,6 +40,13 @@ pub(crate) struct Line {
     pub(crate) is_cut: bool,
 }
 
+impl Line {
+    /// In bytes, with its end.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len() + self.end.len()
+    }
+}
+
 impl<R: BufRead> Lines<R> {
     /// Reads UTF-8 from the beginning.
     pub fn new(input: R, limit: usize) -> Self {

@@ -194,6 +194,11 @@ fn columns_may_be_bytes() {
         told("aaaéx", Encoding::Utf8, &layout, LINES),
         ["#1 line 1, column 1: `a` begins or ends within a character <- aaa\\xc3\\xa9x"]
     );
+    let latin1 = Encoding::Latin1.encode("\u{e9}abcx").expect("it has them");
+    assert_eq!(
+        told(&latin1, Encoding::Latin1, &layout, LINES),
+        [r#"#1 {"a":"éabc","b":"x"}"#]
+    );
     let nothing = Ends::Nothing { length: 5 };
     assert_eq!(
         told("éa xaaaa€", Encoding::Utf8, &layout, nothing),

@@ -5,8 +5,9 @@
 //! - Instances compete: each message of a queue goes to one of its subscriptions at a time, and comes again
 //!   when that one is gone.
 //! - A message that no queue takes is an error, not a loss.
+//! - A queue that takes a [`Partition`] of its channel is given to one subscription at a time, in its order.
 //!
-//! Not promised: that a message comes only once (receivers know its id), nor order across a queue.
+//! Not promised: that a message comes only once (receivers know its id), nor order across any other queue.
 
 mod bucket;
 mod difference;
@@ -270,7 +271,8 @@ impl Depth {
     }
 }
 
-/// What a piece of state belongs to: the position of one source, the suspects of one process.
+/// What a piece of state belongs to: the position of one source, how good its records were, the suspects of one
+/// process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StateKey(String);
 
@@ -283,6 +285,11 @@ impl StateKey {
     /// What a process of this name may have died of.
     pub(crate) fn suspects(process: &ProcessName) -> Self {
         Self(format!("suspects/{process}"))
+    }
+
+    /// How good the records are that this flow reads.
+    pub fn quality(system: &SystemName, flow: &FlowName) -> Self {
+        Self(format!("quality/{system}/{flow}"))
     }
 
     /// The key as text.

@@ -138,7 +138,7 @@ fn options(options: &[Opt]) -> Value {
 fn kind(kind: &Kind) -> String {
     match kind {
         Kind::Text => "text".to_owned(),
-        Kind::Secret => "secret".to_owned(),
+        Kind::Secret => "secret: `${NAME}`, `env:NAME` or `file:path`".to_owned(),
         Kind::Url => "URL".to_owned(),
         Kind::Flag => "true or false".to_owned(),
         Kind::Number(least, i64::MAX) => format!("number from {least}"),

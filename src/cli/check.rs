@@ -34,7 +34,10 @@ impl Check {
         let variables = Variables::new(&environment);
         let landscape = Landscape::read(home.clone(), &variables)?;
         let model = trunkline_proto::descriptor_pool();
-        let mut checked = config::check(&landscape, model);
+        let mut checked = config::check(&landscape, model).and_then(|plan| {
+            // What the tests say is wrong in a landscape, too, but keeps nothing from running.
+            config::tests(&landscape, &plan, &plan.types).map(|_| plan)
+        });
         let mut against = String::new();
         if let Some(old) = &self.against {
             let broken = against::find(old, home, &variables)?.broken_by(&landscape, model);

@@ -45,11 +45,14 @@ impl Lineage {
         if meant.is_empty() {
             return Err(unknown(field, &ways).into());
         }
-        let (up, down, decided) = (
-            ways.upstream(&meant),
-            ways.downstream(&meant),
-            ways.decided_by(&meant),
-        );
+        // Steps between what is meant are told once, as ways onward.
+        let is_before = |edge: &&Edge| !edge.from.as_ref().is_some_and(|from| meant.contains(from));
+        let up = ways
+            .upstream(&meant)
+            .into_iter()
+            .filter(is_before)
+            .collect::<Vec<_>>();
+        let (down, decided) = (ways.downstream(&meant), ways.decided_by(&meant));
         let text = match self.json {
             true => object(up.into_iter().chain(down), decided.into_iter(), &privacy),
             false => page(&meant, &up, &down, &decided, &privacy),
@@ -72,7 +75,18 @@ fn unknown(field: &str, ways: &Ways) -> Fault {
 /// All chains, a line each.
 fn table(chains: &BTreeSet<Chain>) -> String {
     let mut rows = vec![["SOURCE".to_owned(), "CANONICAL".to_owned(), "TARGET".to_owned()]];
-    let mut chains: Vec<_> = chains.iter().collect();
+    // That a copy of it ends somewhere says nothing of what goes on elsewhere.
+    let goes_on = |chain: &Chain| {
+        chains.iter().any(|other| {
+            other.target.is_some()
+                && other.source == chain.source
+                && other.canonical.starts_with(&chain.canonical)
+        })
+    };
+    let mut chains: Vec<_> = chains
+        .iter()
+        .filter(|chain| chain.target.is_some() || !goes_on(chain))
+        .collect();
     chains.sort_by_key(|chain| (&chain.canonical, &chain.source, &chain.target));
     rows.extend(chains.into_iter().map(|chain| {
         let end = |end: &Option<String>| end.clone().unwrap_or_else(|| "-".to_owned());

@@ -5,6 +5,7 @@
 mod adapters;
 mod against;
 mod bus;
+mod catalogue;
 mod check;
 mod dead_letters;
 mod demo;
@@ -12,6 +13,7 @@ mod graph;
 mod lineage;
 mod map;
 mod opened;
+mod quality;
 mod run;
 mod say;
 mod schema;
@@ -56,21 +58,25 @@ enum Command {
     /// The messages that wait for a person
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// How good the records of each source were, and which rules they broke
+    Quality(quality::QualityReport),
     /// The bus itself
     #[command(subcommand)]
     Bus(bus::BusCommand),
     /// What the landscape needs on its bus: exchanges, queues, users
     #[command(subcommand)]
     Topology(topology::Topology),
-    /// Which id of which system means which identity
-    #[command(subcommand)]
-    Xref(xref::Xref),
     /// Which data goes where: source field, canonical field, target field
     Lineage(lineage::Lineage),
+    /// Which system holds and receives which data, personal data marked
+    Catalogue(catalogue::Catalogue),
     /// Draw the landscape: systems, channels, flows
     Graph(graph::Graph),
     /// The words of a landscape's files as JSON Schema, for editors
     Schema(schema::Schema),
+    /// Which id of which system means which identity
+    #[command(subcommand)]
+    Xref(xref::Xref),
     /// What can be connected, and with which options
     Adapters(adapters::Adapters),
 }
@@ -128,12 +134,14 @@ pub fn main() -> ExitCode {
             Command::Map(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
+            Command::Quality(command) => command.run().await,
             Command::Bus(command) => command.run().await,
             Command::Topology(command) => command.run().await,
-            Command::Xref(command) => command.run(),
             Command::Lineage(command) => command.run(),
+            Command::Catalogue(command) => command.run(),
             Command::Graph(command) => command.run(),
             Command::Schema(command) => command.run(),
+            Command::Xref(command) => command.run(),
             Command::Adapters(command) => command.run(),
         }
     };

@@ -29,12 +29,11 @@ impl Opened {
     pub(super) fn at(home: PathBuf) -> Result<Self, Failure> {
         let environment = |name: &str| std::env::var(name).ok();
         let landscape = Landscape::read(home, &Variables::new(&environment))?.to_look_at();
-        let pool = trunkline_proto::descriptor_pool().clone();
-        match config::check(&landscape, &pool) {
+        match config::check(&landscape, trunkline_proto::descriptor_pool()) {
             Ok(plan) => Ok(Self {
+                pool: plan.types.clone(),
                 landscape,
                 plan,
-                pool,
             }),
             Err(problems) => {
                 tell_problems(&landscape, &problems);

@@ -18,6 +18,8 @@ enum Of {
     Landscape,
     /// `flows/*.yaml`
     Flow,
+    /// `tests/*.yaml`
+    Test,
 }
 
 impl Schema {
@@ -25,6 +27,7 @@ impl Schema {
         let schema = match self.of {
             Of::Landscape => schema::landscape(),
             Of::Flow => schema::flow(),
+            Of::Test => schema::test(),
         };
         Ok(say::data(format_args!("{schema:#}\n"))?)
     }

@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where the files of a landscape are. Folders of data are none of them: what runs writes there all the time.
-const FOLDERS: [&str; 5] = ["flows", "maps", "tables", "proto", "tests"];
+const FOLDERS: [&str; 6] = ["flows", "maps", "tables", "schemas", "proto", "tests"];
 
 /// Folders in folders are looked into no deeper, and no more files are looked at: a link may lead anywhere.
 const DEEPEST: usize = 8;

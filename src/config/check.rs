@@ -20,16 +20,16 @@ use super::{
     known::Known,
     landscape::{ChannelEntry, Landscape, SystemEntry},
     plan::{BusAddress, FlowPlan, Plan, SystemPlan},
-    proto, tables,
+    proto, schemas, tables,
 };
 use crate::{
     adapters,
     bus::{Channel, Topology, rabbitmq},
-    canonical::KeyPath,
+    canonical::{KeyPath, rules::Rules},
     flow::{Carries, Keyed, Keys, Scope},
     mapping::{self, Source},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
-    store::{CrossReferences, DeferredStore},
+    store::{CrossReferences, DeferredStore, NoStore},
 };
 
 /// Checks a landscape, whose own message types stand beside those of `model`. All problems at once, those of reading
@@ -38,9 +38,13 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
     let mut problems = Vec::new();
     let pool = &proto::read(&landscape.files, model, &mut problems);
     let mut tables = tables::read(&landscape.files, &mut problems);
+    let schemas = schemas::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
     tables.know_systems(systems.names());
-    let store: Arc<dyn CrossReferences> = Arc::new(DeferredStore::new(within(landscape, &landscape.store)));
+    let store: Arc<dyn CrossReferences> = match landscape.findings.is_lenient {
+        true => Arc::new(NoStore),
+        false => Arc::new(DeferredStore::new(within(landscape, &landscape.store))),
+    };
     let channels = channels(landscape, pool, &mut problems);
     let keys = keys(landscape, &channels, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
@@ -63,6 +67,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         flows.extend(
             Checker {
                 file,
+                schemas: &schemas,
                 systems: &systems,
                 keys: &keys,
                 uses: &mut uses,
@@ -93,6 +98,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         Some(bus) if problems.is_empty() => Ok(Plan {
             home: landscape.home.clone(),
             bus,
+            types: pool.clone(),
             store: within(landscape, &landscape.store),
             topology: Topology {
                 channels: channels
@@ -139,6 +145,10 @@ struct Uses {
     read: BTreeSet<String>,
     /// Ends of flows at systems: the system, the end's settings, and for a sink what arrives.
     ends: Vec<(SystemName, End)>,
+    /// Channels of which flows hold what they read against the rules.
+    validated: BTreeSet<String>,
+    /// The rules of message types, by their names.
+    rules: BTreeMap<String, Option<Arc<Rules>>>,
     /// Whether `published` and `read` are all there are.
     is_clear: bool,
 }
@@ -149,8 +159,22 @@ impl Uses {
             published: BTreeSet::new(),
             read: BTreeSet::new(),
             ends: Vec::new(),
+            validated: landscape
+                .channels
+                .iter()
+                .filter(|channel| channel.settings.get("validate").and_then(Settings::text) == Some("true"))
+                .map(|channel| channel.name.clone())
+                .collect(),
+            rules: BTreeMap::new(),
             is_clear: landscape.knows_flows,
         }
+    }
+
+    /// The rules of a type, compiled once; `None`: it has none, or they are wrong, which was told.
+    fn rules(&mut self, message: &MessageDescriptor) -> Option<Arc<Rules>> {
+        let compile = || Rules::compile(message).ok().flatten().map(Arc::new);
+        let name = message.full_name().to_owned();
+        self.rules.entry(name).or_insert_with(compile).clone()
     }
 }
 

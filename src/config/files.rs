@@ -29,7 +29,8 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel`, `tables/*.csv`, `tables/*.yaml`, `tests/*.yaml` and `proto/**/*.proto`.
+    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel`, `tables/*.{csv,yaml}`, `tests/*.yaml`, `schemas/*` and
+    /// `proto/**/*.proto`.
     pub fn read(home: &Path, problems: &mut Vec<Problem>) -> Result<Self, Fault> {
         let mut files = Self::default();
         if !home.join("trunkline.yaml").exists() {
@@ -41,6 +42,7 @@ impl Files {
             ("maps", ["cel", "cel"]),
             ("tables", ["csv", "yaml"]),
             ("tests", ["yaml", "yml"]),
+            ("schemas", ["json", "csv"]),
         ] {
             let entries = match fs::read_dir(home.join(folder)) {
                 Ok(entries) => entries,

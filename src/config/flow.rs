@@ -41,7 +41,16 @@ pub(crate) const FLOW: &[Opt] = &[
 ];
 
 /// The words of a `from:` at a system, beside the options of its adapter.
-pub(crate) const FROM: &[Opt] = &[SYSTEM];
+pub(crate) const FROM: &[Opt] = &[
+    SYSTEM,
+    Opt {
+        name: "schema",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "what its records look like, so that mappings are checked against it: a JSON Schema or the columns of a \
+                  table, as in `schemas/order.json` or `schemas/orders.csv`",
+    },
+];
 
 /// The words of a `to:` at a system, beside the options of its adapter.
 pub(crate) const TO: &[Opt] = &[
@@ -64,7 +73,8 @@ const SYSTEM: Opt = Opt {
 
 /// What stands at the end of a flow for the adapter.
 pub(crate) fn beside_system(end: &Settings) -> Settings {
-    TO.iter().fold(end.clone(), |end, word| end.without(word.name))
+    let ours = FROM.iter().chain(TO);
+    ours.fold(end.clone(), |end, word| end.without(word.name))
 }
 
 /// The words of `retry:`.

@@ -72,6 +72,12 @@ pub(crate) const CHANNEL: &[Opt] = &[
         need: Need::Default("8"),
         summary: "with `key`: in how many parts each flow reads it, and so in how many processes at once",
     },
+    Opt {
+        name: "validate",
+        kind: Kind::Flag,
+        need: Need::Default("false"),
+        summary: "whether flows hold what they read from it against the rules of its type: what others publish was not",
+    },
 ];
 
 /// A landscape as read: every part that could be read, and where it stands.

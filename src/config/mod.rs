@@ -16,6 +16,7 @@ mod references;
 mod report;
 mod scalar;
 pub(crate) mod schema;
+mod schemas;
 mod secrets;
 mod tables;
 mod tests;

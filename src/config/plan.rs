@@ -4,13 +4,15 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 use trunkline_sdk::{Adapter, Fault, Settings};
 
 use crate::{
     bus::{Partition, Queue, Takes, Topology, rabbitmq},
+    canonical::rules::Rules,
     flow::{Keyed, Keys, Steps},
     mapping::Tables,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
@@ -34,6 +36,8 @@ pub struct Plan {
     pub processes: BTreeMap<ProcessName, Vec<FlowName>>,
     /// Every channel and queue of the landscape.
     pub topology: Topology,
+    /// All message types there are, the landscape's own among them.
+    pub types: DescriptorPool,
     /// The code tables.
     pub tables: Tables,
 }
@@ -126,6 +130,10 @@ pub struct FlowPlan {
     pub keys: Keys,
     /// When a message is tried again.
     pub retry: Schedule,
+    /// The rules of the messages that it makes; `None`: they have none.
+    pub makes: Option<Arc<Rules>>,
+    /// The rules of the messages that it reads, where its channel says `validate: true`.
+    pub reads: Option<Arc<Rules>>,
 }
 
 impl FlowPlan {

@@ -10,6 +10,7 @@ use trunkline_sdk::{Description, Kind, Need, Opt};
 use super::{
     flow::{FLOW, FROM, TO},
     landscape::LANDSCAPE,
+    tests::{EXPECT, FILE, TEST},
 };
 use crate::{adapters::ADAPTERS, flow::STEPS, names};
 
@@ -46,6 +47,16 @@ pub(crate) fn flow() -> Value {
     properties["from"] = described(end(FROM, |adapter| adapter.source), summary(FLOW, "from"));
     properties["to"] = described(end(TO, |adapter| adapter.sink), summary(FLOW, "to"));
     titled("a flow of Trunkline", schema)
+}
+
+/// The schema of a file in `tests/`.
+pub(crate) fn test() -> Value {
+    let mut test = group(TEST);
+    let expect = json!({ "anyOf": [{ "const": "nothing" }, group(EXPECT)] });
+    test["properties"]["expect"] = described(expect, summary(TEST, "expect"));
+    let mut schema = group(FILE);
+    schema["properties"]["tests"] = described(list(test), summary(FILE, "tests"));
+    titled("tests of Trunkline", schema)
 }
 
 fn descriptions() -> impl Iterator<Item = &'static Description> {
@@ -135,8 +146,12 @@ fn properties(options: &[Opt]) -> Value {
     Value::Object(options.iter().map(property).collect())
 }
 
-/// A single value is one of these.
+/// A single value is one of these. A single map is left to `check`: said twice, the schema would double with each list
+/// in a list, and an editor could not say where in the list a mistake is.
 fn list(item: Value) -> Value {
+    if item.get("properties").is_some() {
+        return json!({ "type": ["array", "object"], "items": item });
+    }
     json!({ "anyOf": [{ "type": "array", "items": item.clone() }, item] })
 }
 

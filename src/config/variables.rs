@@ -2,11 +2,14 @@
 
 use trunkline_sdk::{Place, Problem};
 
+/// What a variable of this name is.
+type Lookup<'v> = dyn Fn(&str) -> Option<String> + 'v;
+
 /// Where variables come from: the environment, or a test.
 #[derive(Clone, Copy)]
 pub struct Variables<'v> {
     /// `None`: there are none, and what looks like one is a text as any other.
-    lookup: Option<&'v dyn Fn(&str) -> Option<String>>,
+    lookup: Option<&'v Lookup<'v>>,
 }
 
 /// A variable that cannot be filled in; its place is known to the caller.

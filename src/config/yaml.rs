@@ -23,6 +23,9 @@ const MAX_DEPTH: usize = 32;
 /// one: a line of 256 KiB may take it minutes.
 const MAX_LINE: usize = 4 << 10;
 
+/// How much is told of one file. Where more is wrong it is no landscape, or one mistake many times.
+const MOST_PROBLEMS: usize = 50;
+
 /// Reads one YAML document. With problems, the tree holds what could be read all the same.
 pub(crate) fn read(
     file: &Arc<str>,
@@ -41,9 +44,11 @@ pub(crate) fn read(
         );
         return None;
     }
+    let told_before = findings.problems.len();
     let mut reader = Reader {
         lines: Lines::of(file, text),
         variables,
+        told_before,
         findings,
         events: Parser::new_from_str(text),
         depth: 0,
@@ -55,6 +60,8 @@ struct Reader<'r> {
     lines: Lines<'r>,
     variables: &'r Variables<'r>,
     findings: &'r mut Findings,
+    /// Problems of other files.
+    told_before: usize,
     events: Parser<'r, saphyr_parser::StrInput<'r>>,
     depth: usize,
 }
@@ -86,6 +93,11 @@ impl<'r> Reader<'r> {
     /// The next event; `None`: the text is no YAML, and that is said.
     fn next(&mut self) -> Option<(Event<'r>, Span)> {
         match self.events.next_event()? {
+            Ok((_, span)) if self.findings.problems.len() - self.told_before >= MOST_PROBLEMS => {
+                self.problem(span, "too much is wrong in this file to read on")
+                    .hint_last("mend what is told so far, and check again");
+                None
+            }
             Ok(event) => Some(event),
             Err(error) => {
                 let at = error.marker();

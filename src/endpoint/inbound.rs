@@ -13,8 +13,9 @@ use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
 
 use crate::{
     bus::{Bus, Destination, Hop, Outgoing, StateKey},
+    canonical::rules::Rules,
     config::{Feed, FlowPlan},
-    flow::{Failed, Keys, Steps, Verdict, cause, onward, outputs, tell_refused},
+    flow::{Failed, Keys, Steps, Verdict, cause, onward, outputs, tell_refused, valid},
     message::{Content, Message, Trace},
     names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
     observe::Tally,
@@ -33,6 +34,7 @@ pub(crate) struct Inbound {
     steps: Steps,
     target: Option<ChannelName>,
     keys: Keys,
+    makes: Option<Arc<Rules>>,
     bus: Arc<dyn Bus>,
     tally: Arc<Tally>,
     stopping: watch::Receiver<bool>,
@@ -69,6 +71,7 @@ impl Inbound {
             steps: plan.steps.clone(),
             target: plan.target.channel().cloned(),
             keys: plan.keys.clone(),
+            makes: plan.makes.clone(),
             bus,
             tally,
             stopping,
@@ -144,7 +147,8 @@ impl Inbound {
             }
         };
         let outcome = match applied {
-            Ok(Verdict::Emitted(emitted)) => outputs(emitted, self.target.as_ref(), &self.keys),
+            Ok(Verdict::Emitted(emitted)) => valid(self.makes.as_deref(), emitted.iter(), &self.tally)
+                .and_then(|()| outputs(emitted, self.target.as_ref(), &self.keys)),
             Ok(Verdict::Filtered(rule)) => {
                 let receipt = Receipt::Filtered(rule.to_string());
                 self.tally.filtered(rule);

@@ -4,4 +4,4 @@ mod inbound;
 mod outbound;
 
 pub(crate) use inbound::Inbound;
-pub(crate) use outbound::Outbound;
+pub(crate) use outbound::{Door, Opened, Outbound};

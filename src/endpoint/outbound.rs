@@ -1,8 +1,12 @@
 //! From a flow into a sink: messages are written until the system has said what became of each.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use trunkline_sdk::{Body, Context, Delivered, Fault, Outcome, Record, Remedy, Sink};
+use async_trait::async_trait;
+use trunkline_sdk::{Body, Context, Delivered, Fault, Outcome, Record, Remedy, Sink, System};
 
 use crate::{
     bus::Delivery,
@@ -17,10 +21,25 @@ use crate::{
 /// How long a flow pauses when its system refuses everything and a person must act.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// The way to a sink, through its system.
+#[async_trait]
+pub(crate) trait Door: Send + Sync {
+    /// The sink; where `lost` is told, of a system that was opened after that one.
+    async fn open(&self, lost: Option<&Arc<dyn System>>) -> Result<Opened, Fault>;
+}
+
+/// A sink, and the system that must stay open for it.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) system: Arc<dyn System>,
+    pub(crate) sink: Arc<dyn Sink>,
+}
+
 /// A sink with the system it belongs to.
 pub(crate) struct Outbound {
     system: SystemName,
-    sink: Box<dyn Sink>,
+    door: Box<dyn Door>,
+    opened: Mutex<Opened>,
     /// The form of the canonical messages that arrive; `None`: they are native.
     arrives: Option<Tree>,
     in_doubt: InDoubt,
@@ -40,23 +59,26 @@ enum Settled {
 }
 
 impl Outbound {
-    pub(crate) fn new(
+    /// Opens the sink.
+    pub(crate) async fn open(
         system: SystemName,
-        sink: Box<dyn Sink>,
+        door: Box<dyn Door>,
         arrives: Option<Tree>,
         in_doubt: InDoubt,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Fault> {
+        let opened = door.open(None).await?;
+        Ok(Self {
             system,
-            sink,
+            door,
+            opened: Mutex::new(opened),
             arrives,
             in_doubt,
-        }
+        })
     }
 
     /// Writes units until each is written or has failed, which `outcomes` hears. What the system could not take now is
-    /// written again in place, without counting as an attempt. When the flow is stopping, what is not settled goes
-    /// back to its queue.
+    /// written again in place, without counting as an attempt; if it is gone, it is opened again before. When the flow
+    /// is stopping, what is not settled goes back to its queue.
     pub(crate) async fn write(
         &self,
         flow: &Flow,
@@ -75,13 +97,16 @@ impl Outbound {
         while !waiting.is_empty() {
             let mut again = Vec::new();
             let mut delay = Duration::ZERO;
-            for (unit, settled) in self.write_once(waiting).await {
+            let mut lost = false;
+            let opened = self.opened();
+            for (unit, settled) in self.write_once(&*opened.sink, waiting).await {
                 match settled {
                     Settled::Written => outcomes.delivered(unit.delivery),
                     Settled::Failed(fault) => {
                         outcomes.failed(unit.delivery, self.system.as_str(), &fault);
                     }
                     Settled::Again(fault) => {
+                        lost |= fault.remedy == Remedy::Reopen;
                         if !told {
                             self.tell(flow, &fault);
                             told = true;
@@ -100,8 +125,15 @@ impl Outbound {
             }
             // What is settled must not wait for what is not.
             outcomes.complete().await;
+            let next = async {
+                tokio::time::sleep(delay).await;
+                if lost && let Err(fault) = self.open_again(&opened).await {
+                    // It is written to the old one once more: that may have come back by itself.
+                    tracing::debug!(flow = %flow.name(), system = %self.system, error = %fault, "not there yet");
+                }
+            };
             tokio::select! {
-                () = tokio::time::sleep(delay) => {}
+                () = next => {}
                 () = flow.stopping() => {}
             }
         }
@@ -110,9 +142,24 @@ impl Outbound {
         }
     }
 
-    async fn write_once(&self, units: Vec<Unit>) -> Vec<(Unit, Settled)> {
+    fn opened(&self) -> Opened {
+        // Only ever replaced as a whole.
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Opens the system and the sink again, unless another batch has done so.
+    async fn open_again(&self, lost: &Opened) -> Result<(), Fault> {
+        if !Arc::ptr_eq(&self.opened().system, &lost.system) {
+            return Ok(());
+        }
+        let opened = self.door.open(Some(&lost.system)).await?;
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+        Ok(())
+    }
+
+    async fn write_once(&self, sink: &dyn Sink, units: Vec<Unit>) -> Vec<(Unit, Settled)> {
         let batch: Vec<_> = units.iter().flat_map(|unit| unit.parts.iter().cloned()).collect();
-        let mut outcomes = self.sink.write(&batch).await;
+        let mut outcomes = sink.write(&batch).await;
         if outcomes.len() != batch.len() {
             // An adapter that breaks its contract must not settle messages it may have lost.
             let (told, asked) = (outcomes.len(), batch.len());

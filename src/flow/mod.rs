@@ -1,12 +1,13 @@
 //! A flow: messages come from a channel or a system, go through steps, and leave for a channel or a system.
 //!
 //! One file per pattern, named as its word in the flow file. `run.rs` is the one loop; `ordered.rs` is the loop over
-//! a channel that keeps order, by its `lanes.rs`, `wave.rs` and `replay.rs`.
+//! a channel that keeps order, by its `partition.rs`, `lanes.rs`, `wave.rs` and `replay.rs`.
 
 mod filter;
 mod key;
 mod lanes;
 mod ordered;
+mod partition;
 mod processor;
 mod reading;
 mod replay;
@@ -22,7 +23,7 @@ use trunkline_sdk::{Kind, Need, Opt, Settings};
 
 pub use key::{Keyed, Keys};
 pub use processor::{Expression, Processor, Rule, Step};
-pub(crate) use run::{Flow, Outcomes, cause, onward, outputs, run, tell_refused};
+pub(crate) use run::{Flow, Outcomes, cause, onward, outputs, run, tell_refused, valid};
 pub(crate) use scope::{Carries, Scope};
 pub use steps::{Emitted, Failed, Steps, Verdict};
 

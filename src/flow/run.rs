@@ -1,6 +1,6 @@
 //! The one loop: receive, do the steps, complete the hop.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -11,6 +11,7 @@ use trunkline_sdk::{Fault, Remedy};
 use super::{Emitted, Failed, Keys, Rule, Steps, Verdict, ordered};
 use crate::{
     bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription},
+    canonical::rules::Rules,
     config::{Feed, FlowPlan},
     endpoint::Outbound,
     message::Content,
@@ -34,6 +35,8 @@ pub(crate) struct Flow {
     steps: Steps,
     target: Option<ChannelName>,
     keys: Keys,
+    makes: Option<Arc<Rules>>,
+    reads: Option<Arc<Rules>>,
     pub(super) retry: Schedule,
     pub(super) bus: Arc<dyn Bus>,
     pub(super) tally: Arc<Tally>,
@@ -64,6 +67,8 @@ pub(crate) async fn run(
         steps: plan.steps.clone(),
         target: plan.target.channel().cloned(),
         keys: plan.keys.clone(),
+        makes: plan.makes.clone(),
+        reads: plan.reads.clone(),
         retry: plan.retry.clone(),
         bus,
         tally,
@@ -190,7 +195,7 @@ impl Flow {
     /// What becomes of a delivery that goes towards channels.
     async fn hop(&self, delivery: Delivery) -> Hop {
         let outcome = match self.step(&delivery).await {
-            Ok(Verdict::Emitted(emitted)) => self.outputs(emitted),
+            Ok(Verdict::Emitted(emitted)) => self.outputs(&delivery, emitted),
             Ok(Verdict::Filtered(rule)) => return self.filtered(delivery, rule),
             Err(failed) => Err(failed),
         };
@@ -200,8 +205,13 @@ impl Flow {
         }
     }
 
-    /// Gives what came out of the steps its destination.
-    pub(super) fn outputs(&self, emitted: Vec<Emitted>) -> Result<Vec<Outgoing>, Failed> {
+    /// Gives what came out of the steps its destination, if it obeys the rules of its type.
+    pub(super) fn outputs(&self, of: &Delivery, emitted: Vec<Emitted>) -> Result<Vec<Outgoing>, Failed> {
+        // What passes as it came was checked where it came in.
+        let made = emitted
+            .iter()
+            .filter(|emitted| emitted.message.id != of.message.id);
+        valid(self.makes.as_deref(), made, &self.tally)?;
         outputs(emitted, self.target.as_ref(), &self.keys)
     }
 
@@ -230,7 +240,9 @@ impl Flow {
             });
         }
         match &delivery.message.content {
-            Content::Canonical { type_name, .. } if *type_name == self.type_name => Ok(()),
+            Content::Canonical { type_name, bytes } if *type_name == self.type_name => {
+                obeys(self.reads.as_deref(), bytes, &self.tally)
+            }
             Content::Canonical { type_name, .. } => Err(Fault::dead_letter(format!(
                 "the message is a `{type_name}`, but the channel carries `{}`",
                 self.type_name
@@ -354,6 +366,37 @@ pub(crate) fn tell_refused(flow: &FlowName, hops: usize, fault: &Fault) {
     } else {
         tracing::warn!(%flow, hops, error = %fault, "not taken by the bus; trying again");
     }
+}
+
+/// Whether the messages that enter the bus obey the rules of their type.
+pub(crate) fn valid<'e>(
+    rules: Option<&Rules>,
+    made: impl Iterator<Item = &'e Emitted>,
+    tally: &Tally,
+) -> Result<(), Failed> {
+    for Emitted { message, .. } in made {
+        if let Content::Canonical { bytes, .. } = &message.content {
+            obeys(rules, bytes, tally).map_err(|fault| Failed {
+                step: "validate",
+                fault,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an encoded message obeys these rules; what it breaks is counted.
+fn obeys(rules: Option<&Rules>, bytes: &[u8], tally: &Tally) -> Result<(), Fault> {
+    let Some(rules) = rules else { return Ok(()) };
+    let violations = rules.check(bytes, SystemTime::now()).map_err(|broken| {
+        Fault::dead_letter(format!("the message cannot be read: {broken}"))
+            .hint("its publisher has encoded it otherwise than its `type` says")
+    })?;
+    if violations.is_empty() {
+        return Ok(());
+    }
+    tally.broke(&violations);
+    Err(violations.into_fault())
 }
 
 /// Gives what came out of the steps its destination.

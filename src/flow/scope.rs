@@ -7,7 +7,7 @@ use trunkline_sdk::{Field, Place, Problem, Settings, Shape};
 
 use crate::{
     config::{Files, Known, unknown_hint},
-    mapping::{self, Environment, Source, Tables, This},
+    mapping::{self, Environment, RecordSchema, Source, Tables, This},
     names::{ChannelName, FlowName},
     store::CrossReferences,
 };
@@ -17,6 +17,8 @@ use crate::{
 pub(crate) enum Carries {
     /// A native record of a system, of unknown shape.
     Record,
+    /// A native record whose source declares what it looks like.
+    Declared(RecordSchema),
     /// A canonical message.
     Message(MessageDescriptor),
     /// A native record that a mapping has made.
@@ -29,7 +31,7 @@ impl Carries {
     /// The fields that arrive at a sink, where they are known.
     pub(crate) fn shape(&self) -> Option<Shape> {
         match self {
-            Carries::Record | Carries::Unknown => None,
+            Carries::Record | Carries::Declared(_) | Carries::Unknown => None,
             Carries::Native(shape) => Some(shape.clone()),
             Carries::Message(descriptor) => Some(Shape {
                 name: descriptor.full_name().to_owned(),
@@ -48,7 +50,7 @@ impl Carries {
     pub(crate) fn message(&self) -> Option<&MessageDescriptor> {
         match self {
             Carries::Message(descriptor) => Some(descriptor),
-            Carries::Record | Carries::Native(_) | Carries::Unknown => None,
+            Carries::Record | Carries::Declared(_) | Carries::Native(_) | Carries::Unknown => None,
         }
     }
 }
@@ -121,7 +123,7 @@ impl Scope<'_> {
                 ),
                 "send it to the channel of its type, or translate it".to_owned(),
             ),
-            Carries::Record | Carries::Native(_) => (
+            Carries::Record | Carries::Declared(_) | Carries::Native(_) => (
                 format!("channel `{channel}` carries `{wanted}`, but a native record arrives"),
                 "add a step `translate: maps/….cel` that makes the canonical message".to_owned(),
             ),
@@ -140,6 +142,7 @@ impl Scope<'_> {
         let this = match &self.carries {
             Carries::Message(descriptor) => This::Message(descriptor.clone()),
             Carries::Record | Carries::Native(_) => This::Record,
+            Carries::Declared(schema) => This::Declared(schema.clone()),
             Carries::Unknown => {
                 let found = sources.iter().flat_map(|source| mapping::check_syntax(source));
                 self.problems.extend(found);

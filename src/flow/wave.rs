@@ -3,7 +3,7 @@
 //! Promises: of what it was given each message ends in one way, told when all are durable. A fault that may pass
 //! gives the message back, to be tried again in place; any other parks it, with its place among the parked.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use trunkline_sdk::{Fault, Remedy};
 use super::{
     Failed, Rule, Verdict,
     lanes::{LaneKey, Taken},
-    ordered::Reader,
+    partition::Reader,
     run::{Outcomes, cause},
 };
 use crate::{
@@ -45,7 +45,7 @@ pub(super) enum Ended {
     /// What came of it is durable.
     Done(LaneKey),
     /// It is tried again after this delay.
-    Again(LaneKey, Delivery, Duration),
+    Again(Arc<str>, Box<Delivery>, Duration),
     /// It is parked.
     Parked(LaneKey, MessageId),
 }
@@ -94,7 +94,7 @@ impl<'r> Wave<'r> {
                 }
                 (Work::Do, None) => match flow.step(&delivery).await {
                     Ok(Verdict::Emitted(emitted)) if reader.sink.is_some() => units.push((delivery, emitted)),
-                    Ok(Verdict::Emitted(emitted)) => match flow.outputs(emitted) {
+                    Ok(Verdict::Emitted(emitted)) => match flow.outputs(&delivery, emitted) {
                         Ok(outputs) => wave.end(Hop::of(delivery, outputs)),
                         Err(Failed { step, fault }) => wave.failed(delivery, step, &fault),
                     },
@@ -191,7 +191,7 @@ impl Outcomes for Wave<'_> {
                 flow.retry.after(delivery.attempt)
             }
         };
-        let Some(rung) = again.filter(|_| lane.is_some()) else {
+        let Some((key, rung)) = lane.zip(again) else {
             let hop = self.refuse(delivery, step, fault);
             return self.hops.push(hop);
         };
@@ -202,7 +202,7 @@ impl Outcomes for Wave<'_> {
         delivery.attempt += 1;
         let ticket = ticket(&delivery);
         self.ended
-            .insert(ticket, Ended::Again(lane, delivery, rung.delay()));
+            .insert(ticket, Ended::Again(key, Box::new(delivery), rung.delay()));
     }
 
     async fn complete(&mut self) {

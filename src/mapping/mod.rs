@@ -40,6 +40,7 @@ mod pattern;
 mod plan;
 mod predicate;
 mod references;
+pub(crate) mod rule;
 mod scalar;
 mod schema;
 mod source;

@@ -7,10 +7,16 @@ use std::{
 
 use dashmap::DashMap;
 
-use crate::{bus::Cause, flow::Rule};
+use crate::{
+    bus::Cause,
+    canonical::rules::{Violation, Violations},
+    flow::Rule,
+};
 
 /// Causes told apart; the rest is counted together, so that memory stays bounded whatever comes in.
 const MOST_CAUSES: usize = 64;
+/// Rules told apart.
+const MOST_RULES: usize = 256;
 
 /// The counters of one flow.
 #[derive(Debug, Default)]
@@ -23,6 +29,8 @@ pub struct Tally {
     filtered: DashMap<Rule, u64>,
     /// By the cause without its numbers: the same mistake in line 3 and in line 5 is one cause.
     parked: DashMap<String, (String, u64)>,
+    /// By the field, without the numbers of items, and the rule.
+    broken: DashMap<String, u64>,
 }
 
 /// A reading of a [`Tally`].
@@ -42,6 +50,8 @@ pub struct Counts {
     pub filtered: BTreeMap<String, u64>,
     /// Messages parked, per cause; causes that differ only in numbers (lines, lengths) count as the first of them.
     pub parked: BTreeMap<String, u64>,
+    /// Rules that messages have broken, per field and rule: `lines[].quantity: uint32.gt`.
+    pub broken: BTreeMap<String, u64>,
 }
 
 impl Tally {
@@ -76,6 +86,17 @@ impl Tally {
         self.parked.entry(likeness).or_insert((what, 0)).1 += 1;
     }
 
+    /// A message has broken these rules.
+    pub(crate) fn broke(&self, violations: &Violations) {
+        for Violation { path, rule, .. } in &violations.told {
+            let mut rule = format!("{}: {rule}", unnumbered(path));
+            if self.broken.len() >= MOST_RULES && !self.broken.contains_key(&rule) {
+                "other rules".clone_into(&mut rule);
+            }
+            *self.broken.entry(rule).or_default() += 1;
+        }
+    }
+
     /// The numbers as they are now.
     pub fn read(&self) -> Counts {
         let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -91,7 +112,30 @@ impl Tally {
                 .map(|entry| (entry.key().to_string(), *entry.value()))
                 .collect(),
             parked: self.parked.iter().map(|entry| entry.value().clone()).collect(),
+            broken: self
+                .broken
+                .iter()
+                .map(|entry| (entry.key().clone(), *entry.value()))
+                .collect(),
         }
+    }
+}
+
+/// The path of a field without the numbers of items: `lines[].quantity`; the whole message is `message`.
+fn unnumbered(path: &str) -> String {
+    let mut shown = String::with_capacity(path.len());
+    let mut is_inside = false;
+    for character in path.chars() {
+        is_inside &= character != ']';
+        if !is_inside {
+            shown.push(character);
+        }
+        is_inside |= character == '[';
+    }
+    if shown.is_empty() {
+        "message".to_owned()
+    } else {
+        shown
     }
 }
 

@@ -65,6 +65,27 @@ pub trait CrossReferences: Send + Sync {
     fn remove(&self, system: &str, kind: &str, id: &str) -> Result<bool, Fault>;
 }
 
+/// No store: for flows that are tried out and not run. Nothing is known to it, and nothing can be kept in it.
+pub struct NoStore;
+
+impl CrossReferences for NoStore {
+    fn find(&self, references: &[Reference]) -> Result<Vec<Found>, Fault> {
+        Ok(vec![Found::None; references.len()])
+    }
+
+    fn set(&self, _: &[CrossReference]) -> Result<Imported, Fault> {
+        Err(Fault::stop("what is only tried out has no store"))
+    }
+
+    fn list(&self, _: Selection<'_>, _: usize) -> Result<Vec<CrossReference>, Fault> {
+        Ok(Vec::new())
+    }
+
+    fn remove(&self, _: &str, _: &str, _: &str) -> Result<bool, Fault> {
+        Ok(false)
+    }
+}
+
 /// A store in a folder, opened when it is first asked: a landscape without cross-references makes none.
 pub struct DeferredStore {
     folder: PathBuf,

@@ -424,8 +424,8 @@ pub(crate) async fn a_process_killed_while_it_replays_keeps_the_order_of_each_ke
     bus.close().await;
 }
 
-/// The numbers of each buyer's orders as they came to `audit`, without repeats. Asserts that a repeat came before
-/// anything that follows it, but for what was under way with it.
+/// The numbers of each buyer's orders as they came to `audit` for the first time. A repeat may come after what follows
+/// it: an ack may still be on its way, and be lost, when the next message is published already.
 async fn in_order(bus: &dyn Bus) -> BTreeMap<String, Vec<usize>> {
     let log = queue("audit", "log");
     let mut subscription = subscribe(bus, &log, 100).await;
@@ -443,11 +443,8 @@ async fn in_order(bus: &dyn Bus) -> BTreeMap<String, Vec<usize>> {
             let number = order.order_id.rsplit('-').next().expect("a split has a part");
             let number: usize = number.parse().expect("it has a number");
             let came = came.entry(order.buyer_reference).or_default();
-            match came.last() {
-                Some(last) if number <= *last => {
-                    assert_eq!(number, *last, "it came again after what follows it")
-                }
-                _ => came.push(number),
+            if !came.contains(&number) {
+                came.push(number);
             }
         }
         settle(bus, std::mem::take(&mut batch)).await;

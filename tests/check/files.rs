@@ -175,3 +175,14 @@ async fn types_are_read_from_folders_in_folders_and_not_through_links_to_folders
             .contains("there is no message type `acme.v1.Part`")
     );
 }
+
+#[tokio::test]
+async fn of_a_file_full_of_mistakes_fifty_are_told() {
+    let flow = "flow: &a\n".to_owned() + &"  - *a\n".repeat(20_000);
+    let told = told("flows/bad.yaml", flow.as_bytes()).await;
+    assert!(
+        told.contains("error: too much is wrong in this file to read on"),
+        "{told}"
+    );
+    assert!(told.matches("error: ").count() < 60, "{told}");
+}

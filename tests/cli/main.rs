@@ -3,10 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod catalogue;
 mod demo;
 mod drain;
+mod infer;
+mod lineage;
 mod map;
 mod pipes;
+mod quality;
 mod scene;
 mod secrets;
 mod start;

@@ -209,7 +209,8 @@ async fn a_mapping_to_a_native_record_takes_a_canonical_message() {
     std::fs::write(
         &mapping,
         r#"{ "id": this.order_id, "paid": this.status == "PAID", "to": has(this.ship_to) ? this.ship_to.country_code : "-",
-             "skus": this.lines.filter(line, line.quantity > 1u).map(line, { "sku": line.sku }) }"#,
+             "skus": this.lines.filter(line, line.quantity > 1u).map(line, { "sku": line.sku }),
+             "n": this.lines.transformList(i, line, line.sku + string(i)) }"#,
     )
     .expect("the test may write there");
     let mapping = mapping.to_str().expect("the path is text");
@@ -225,7 +226,7 @@ async fn a_mapping_to_a_native_record_takes_a_canonical_message() {
     assert_eq!((code, talk.as_str()), (Some(0), ""));
     assert_eq!(
         data,
-        "{\"id\":\"7\",\"paid\":true,\"to\":\"-\",\"skus\":[{\"sku\":\"B\"}]}\n"
+        "{\"id\":\"7\",\"paid\":true,\"to\":\"-\",\"skus\":[{\"sku\":\"B\"}],\"n\":[\"A0\",\"B1\"]}\n"
     );
     // and the way to a field leads through choices and filters
     let (_, data, _) = run(&["--explain", "to"]).await;
@@ -236,5 +237,8 @@ async fn a_mapping_to_a_native_record_takes_a_canonical_message() {
     );
     let (_, data, _) = run(&["--explain", "skus[0].sku"]).await;
     assert!(data.starts_with("skus[0].sku = \"B\"\n"), "{data}");
+    assert!(data.contains("  from     this.lines[1].sku = \"B\"\n"), "{data}");
+    let (_, data, _) = run(&["--explain", "n[1]"]).await;
+    assert!(data.starts_with("n[1] = \"B1\"\n"), "{data}");
     assert!(data.contains("  from     this.lines[1].sku = \"B\"\n"), "{data}");
 }

@@ -120,3 +120,34 @@ async fn a_secret_that_stands_in_a_file_is_hidden_where_its_line_is_shown() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_secret_that_stands_elsewhere_is_read_when_its_system_is_opened_and_not_before() {
+    let [_, shop, ..] = CANARIES;
+    // given a landscape that names a file and a variable
+    let scene = Scene::shop();
+    scene
+        .edit("\"${SHOP_SECRET:-try-me}\"", "\"file:shop-secret\"")
+        .edit("\"${ERP_URL:-sqlite:./data/erp.db}\"", "env:ERP_URL");
+    let erp = [("ERP_URL", "sqlite:./c4nary.db"), ("TRUNKLINE_LOG", "trace")];
+    // when neither is there, then check needs none, and what runs says which it misses
+    let (code, _, talk) = scene.command(&["check"], &[]).await;
+    assert_eq!(code, Some(0), "{talk}");
+    let (code, _, talk) = scene.run(&[]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        talk.contains("`shopify`: the file `shop-secret` cannot be read")
+            || talk.contains("`url`: the variable `ERP_URL` is not set"),
+        "{talk}"
+    );
+    // when both are
+    std::fs::write(scene.home().join("shop-secret"), format!("{shop}\n")).expect("there is room");
+    let mut process: Process = scene.start(&erp);
+    process.says("ready: ").await;
+    process.signal_to_stop().await;
+    let (status, said) = process.ended().await;
+    // then they are used, and shown nowhere
+    assert!(status.success(), "{said}");
+    assert!(scene.home().join("c4nary.db").exists(), "{said}");
+    assert_kept(&said);
+}

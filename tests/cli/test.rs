@@ -82,28 +82,28 @@ async fn what_is_not_as_expected_is_told_field_by_field() {
     assert_eq!(
         failed,
         "\
-FAIL  orders-in: a paid order keeps its number, its buyer and its prices to the cent  (tests/orders.yaml:4:11)
+FAIL  orders-in: a paid order keeps its number, its buyer and its prices to the cent  (tests/orders.yaml:5:11)
       orders[0].lines[0].unit_price
         expected  { currency_code: DKK, amount: 49.50 }
         got       { currency_code: DKK, amount: 106.45 }
       orders[0].lines[1].unit_price
         expected  { currency_code: DKK, amount: 7.45 }
         got       { currency_code: DKK, amount: 106.45 }
-FAIL  route-orders: a paid order to Sweden is an order within the EU  (tests/routes.yaml:8:11)
+FAIL  route-orders: a paid order to Sweden is an order within the EU  (tests/routes.yaml:9:11)
       eu-orders
         expected  1 message
         got       nothing
       export-orders
         expected  nothing
         got       1 message
-FAIL  route-orders: everything else is for export  (tests/routes.yaml:12:11)
+FAIL  route-orders: everything else is for export  (tests/routes.yaml:13:11)
       export-orders
         expected  1 message
         got       nothing
       eu-orders
         expected  nothing
         got       1 message
-FAIL  stock: each line of a paid order is a move of its own  (tests/stock.yaml:4:11)
+FAIL  stock: each line of a paid order is a move of its own  (tests/stock.yaml:5:11)
       erp[0].quantity
         expected  2
         got       3
@@ -209,4 +209,6 @@ tests:
     ] {
         assert!(talk.contains(told), "{told}: {talk}");
     }
+    let (code, _, checked) = scene.command(&["check"], &[]).await;
+    assert_eq!((code, checked), (Some(1), talk));
 }

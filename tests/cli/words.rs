@@ -24,10 +24,11 @@ Commands:
   dead-letters  The messages that wait for a person
   bus           The bus itself
   topology      What the landscape needs on its bus: exchanges, queues, users
-  xref          Which id of which system means which identity
   lineage       Which data goes where: source field, canonical field, target field
+  catalogue     Which system holds and receives which data, personal data marked
   graph         Draw the landscape: systems, channels, flows
   schema        The words of a landscape's files as JSON Schema, for editors
+  xref          Which id of which system means which identity
   adapters      What can be connected, and with which options
   help          Print this message or the help of the given subcommand(s)
 

@@ -175,11 +175,39 @@ async fn the_schemas_are_written_as_the_readme_says() {
     let Block { text, .. } = block::marked("run before anything");
     let done = copy.shell(&text).output().await.expect("bash is there");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    for name in ["landscape", "flow"] {
+    for name in ["landscape", "flow", "test"] {
         let file = format!("{name}.schema.json");
         let written = fs::read(copy.folder.path().join(&file)).expect("it was written");
         assert!(written == fs::read(root().join("schemas").join(file)).expect("it is there"));
     }
+}
+
+#[tokio::test]
+async fn what_is_shown_below_a_command_is_what_it_says() {
+    let all = blocks();
+    let pairs: Vec<_> = all
+        .windows(2)
+        .filter(|pair| pair[0].mark == "run in front of its output")
+        .collect();
+    assert!(pairs.len() >= 2, "the README shows some");
+    let copy = Copy::new();
+    for pair in pairs {
+        assert_eq!(pair[1].mark, "run, the output");
+        let done = copy.shell(&pair[0].text).output().await.expect("bash is there");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(String::from_utf8_lossy(&done.stdout), pair[1].text);
+    }
+}
+
+#[tokio::test]
+async fn the_tests_of_the_example_pass_and_its_samples_have_a_schema() {
+    let copy = Copy::new();
+    let Block { text, .. } = block::marked("run before anything, too");
+    let script = format!("trunkline test examples/shop\n{text}");
+    let done = copy.shell(&script).output().await.expect("bash is there");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let schema = fs::read_to_string(copy.folder.path().join("order.json")).expect("it was written");
+    assert!(schema.contains("\"line_items\": {"), "{schema}");
 }
 
 #[tokio::test]

@@ -45,6 +45,11 @@ channels:
   kept:   { type: trunkline.commerce.v1.Order, external: true, key: buyer_reference, partitions: 4 }
   moves:  { type: trunkline.commerce.v1.StockMove, external: true }
   void:   { type: trunkline.commerce.v1.StockMove, external: true }
+  repairs: { type: acme.v1.Repair, external: true }
+  checked: { type: acme.v1.Repair, external: true, validate: true }
+  parts: { type: acme.v1.Part, external: true }
+  notes: { type: acme.v1.Note, external: true }
+  single-parts: { type: acme.v1.Part, external: true }
 "#;
 
 const ERP: &str = "
@@ -294,12 +299,24 @@ fn plan(home: &Path, flows: &[&str], variables: &[(&str, &str)]) -> Plan {
         .map(|number| format!("flows/{number}.yaml"))
         .collect();
     let files = names.iter().map(String::as_str).zip(flows.iter().copied());
-    let files = Files::of(files.chain([("trunkline.yaml", LANDSCAPE)]));
+    let own = ("proto/acme/v1/repair.proto", include_str!("repair.proto"));
+    let files = Files::of(files.chain([("trunkline.yaml", LANDSCAPE), own]));
     let landscape = Landscape::of(home.to_owned(), files, &Variables::new(&lookup), Vec::new());
     let told = |problems: &[_]| config::report(&landscape, problems);
     let mut plan = config::check(&landscape, trunkline_proto::descriptor_pool())
         .unwrap_or_else(|problems| panic!("{}", told(&problems)));
-    let read = ["orders", "first", "second", "third", "moves", "kept"];
+    let read = [
+        "orders",
+        "first",
+        "second",
+        "third",
+        "moves",
+        "kept",
+        "repairs",
+        "parts",
+        "single-parts",
+        "notes",
+    ];
     plan.topology.queues.extend(read.map(test_queue));
     plan
 }

@@ -8,7 +8,7 @@ use trunkline_sdk::Body;
 use crate::{
     gate::{Gate, Way},
     house::{House, inbound, system, until},
-    messages::stock_move,
+    messages::{canonical, stock_move},
     on_bus::{flow, queue},
     sender::{safe, send},
     subject::Subject,
@@ -188,8 +188,8 @@ pub(crate) async fn a_record_that_grows_beyond_what_the_bus_carries_is_parked_an
     // given a mapping that repeats a text
     let times = ["this.pad"; 20].join(" + ");
     let flow = format!(
-        "flow: drops\nfrom: {{ system: drop, pattern: '*.jsonl', poll: 10ms }}\nsteps:\n  - translate: \"StockMove{{ \
-         sku: this.sku, quantity: 1u, order_id: string(this.id), line_id: {times} }}\"\nto: moves\n"
+        "flow: drops\nfrom: {{ system: drop, pattern: '*.jsonl', poll: 10ms }}\nsteps:\n  - translate: \"acme.v1.Note{{ \
+         text: {times}, of: string(this.id) }}\"\nto: notes\n"
     );
     let house = House::<S>::running(&[&flow]).await;
     // when a record of one megabyte stands between two small ones
@@ -197,8 +197,11 @@ pub(crate) async fn a_record_that_grows_beyond_what_the_bus_carries_is_parked_an
     let large = line(2, &"x".repeat(1_000_000));
     house.drop_file("a.jsonl", &[line(1, ""), large.clone(), line(3, "")].concat());
     // then
-    let moves = house.take("moves", 2).await;
-    assert!(moves.iter().all(|made| stock_move(made).order_id != "2"));
+    let notes = house.take("notes", 2).await;
+    let mut made: Vec<_> = notes.into_iter().map(|note| note.content).collect();
+    made.sort_by_key(|content| format!("{content:?}"));
+    let of = |id: &'static [u8]| canonical("acme.v1.Note", id);
+    assert_eq!(made, [of(b"\x12\x011"), of(b"\x12\x013")]);
     let parked = house.parked(&inbound("drop", "drops"), 1).await.remove(0);
     assert!(
         matches!(&parked.message.content, Content::Native(Body::Bytes { bytes, .. }) if *bytes == large.trim_end()),

@@ -32,6 +32,7 @@ mod subject;
 #[path = "../support/mod.rs"]
 mod support;
 mod translate;
+mod validate;
 
 /// Makes a test of every sentence, for one engine.
 macro_rules! sentences {
@@ -54,6 +55,10 @@ macro_rules! sentences {
             split::a_message_is_settled_only_when_all_its_parts_are_confirmed,
             split::one_part_that_cannot_be_made_parks_the_whole_and_passes_none_on,
             split::one_part_that_is_refused_parks_the_whole_and_applies_none,
+            validate::a_type_of_the_landscapes_own_goes_all_the_way,
+            validate::a_record_that_breaks_rules_is_parked_with_all_it_breaks,
+            validate::a_message_that_a_flow_makes_of_another_obeys_the_rules_too,
+            validate::what_others_publish_is_held_against_the_rules_where_the_channel_says_so,
             inbound::the_same_event_twice_is_the_same_message,
             inbound::a_sender_hears_what_became_of_its_record,
             inbound::a_sender_hears_200_only_when_the_bus_has_confirmed,

@@ -145,13 +145,13 @@ to: moves
 }
 
 pub(crate) async fn a_message_that_grows_beyond_what_the_bus_carries_is_parked<S: Subject>() {
-    // given a mapping that repeats the number of the order
+    // given a mapping that repeats the note of the order
     let flow = "
 flow: grow
 from: orders
 steps:
-  - translate: \"StockMove{ sku: 'TEA', quantity: 1u, order_id: 'a', line_id: this.note + this.note + this.note }\"
-to: moves
+  - translate: \"acme.v1.Note{ text: this.note + this.note + this.note }\"
+to: notes
 ";
     let house = House::<S>::running(&[flow]).await;
     // when three times the note is more than 16 MiB
@@ -164,7 +164,7 @@ to: moves
     assert_eq!(parked.message.id, large.id);
     assert!(parked.message == large, "it is kept as it came");
     assert_eq!(parked.cause.unwrap().step, "to");
-    let made = house.take("moves", 1).await.remove(0);
+    let made = house.take("notes", 1).await.remove(0);
     assert_eq!(made.causation_id, Some(paid("2").id));
     house.settled("grow").await;
     house.end().await;

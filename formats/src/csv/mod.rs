@@ -37,6 +37,10 @@ pub struct Rows<R> {
     names: Vec<String>,
     /// Lines that were read in search of a closing quote and that are rows of their own.
     ahead: VecDeque<Line>,
+    /// How many of them, from the first, are known to close no quote, and their bytes: none is looked at twice, so that
+    /// time stays linear where many quotes are open.
+    open: usize,
+    open_bytes: usize,
     records: u64,
 }
 
@@ -55,6 +59,8 @@ impl<R: BufRead> Rows<R> {
             delimiter,
             names: Vec::new(),
             ahead: VecDeque::new(),
+            open: 0,
+            open_bytes: 0,
             records: 0,
         };
         if let Some(header) = rows.read_row()? {
@@ -141,46 +147,42 @@ impl<R: BufRead> Rows<R> {
         if !is_open(&row.bytes, false, self.delimiter) {
             return Ok(Some(row));
         }
-        let mut more: Vec<Line> = Vec::new();
-        let mut size = row.bytes.len() + row.end.len();
-        loop {
-            let line = self.next_line()?;
-            size += line.as_ref().map_or(0, |line| line.bytes.len() + line.end.len());
-            let fits = size <= self.lines.limit();
-            match line {
-                Some(line) if fits && !line.is_cut => {
-                    let is_open = is_open(&line.bytes, true, self.delimiter);
-                    more.push(line);
-                    if !is_open {
-                        more.into_iter().for_each(|line| row.append(line));
-                        return Ok(Some(row));
-                    }
-                }
-                // Nothing closes it: the lines behind are rows of their own.
-                line => {
-                    let what = match line {
-                        Some(_) => format!(
-                            "expected a closing quote within {}",
-                            readable_size(self.lines.limit())
-                        ),
-                        None => "expected a closing quote before the end".to_owned(),
-                    };
-                    more.extend(line);
-                    more.into_iter()
-                        .rev()
-                        .for_each(|line| self.ahead.push_front(line));
-                    row.fault = Some(row.malformed(0, what));
-                    return Ok(Some(row));
+        let limit = self.lines.limit();
+        let mut size = row.bytes.len() + row.end.len() + self.open_bytes;
+        // Where nothing closes it, the lines behind are rows of their own.
+        let what = loop {
+            if self.ahead.len() == self.open {
+                match self.lines.read_line()? {
+                    Some(line) => self.ahead.push_back(line),
+                    None => break "expected a closing quote before the end".to_owned(),
                 }
             }
-        }
+            let line = &self.ahead[self.open];
+            size += line.size();
+            if line.is_cut || size > limit {
+                break format!("expected a closing quote within {}", readable_size(limit));
+            }
+            if !is_open(&line.bytes, true, self.delimiter) {
+                self.ahead.drain(..=self.open).for_each(|line| row.append(line));
+                (self.open, self.open_bytes) = (0, 0);
+                return Ok(Some(row));
+            }
+            self.open += 1;
+            self.open_bytes += line.size();
+        };
+        row.fault = Some(row.malformed(0, what));
+        Ok(Some(row))
     }
 
     fn next_line(&mut self) -> io::Result<Option<Line>> {
-        match self.ahead.pop_front() {
-            Some(line) => Ok(Some(line)),
-            None => self.lines.read_line(),
+        let Some(line) = self.ahead.pop_front() else {
+            return self.lines.read_line();
+        };
+        if self.open > 0 {
+            self.open -= 1;
+            self.open_bytes -= line.size();
         }
+        Ok(Some(line))
     }
 }
 
@@ -190,6 +192,7 @@ impl<R: BufRead + Seek> Rows<R> {
         if mark.offset > 0 {
             self.lines.resume_at(mark)?;
             self.ahead.clear();
+            (self.open, self.open_bytes) = (0, 0);
             self.records = mark.records;
         }
         Ok(())

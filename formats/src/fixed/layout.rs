@@ -27,7 +27,7 @@ pub enum Columns {
     /// A character.
     #[default]
     Characters,
-    /// A byte. Only in UTF-8 it is something else.
+    /// A byte of UTF-8. In other encodings a column is a character all the same.
     Bytes,
 }
 
@@ -122,8 +122,14 @@ impl Layout {
         self.columns
     }
 
+    /// The same for records of an encoding, which are UTF-8 here whatever they were.
+    pub(super) fn of(mut self, encoding: Encoding) -> Self {
+        self.columns = self.columns.of(encoding);
+        self
+    }
+
     /// Reads a record. Columns that it does not have are blank where it may be short.
-    pub fn read<'a>(&'a self, text: &'a str, may_be_short: bool) -> Result<Value<'a>, Malformed> {
+    pub(super) fn read<'a>(&'a self, text: &'a str, may_be_short: bool) -> Result<Value<'a>, Malformed> {
         let refuse = |column: usize, what: Cow<'static, str>| Malformed {
             line: 1,
             column: column as u64,
@@ -195,6 +201,7 @@ impl Layout {
         {
             return Err(Unwritable::new(name.as_ref(), "has no columns in this layout"));
         }
+        let columns = self.columns.of(encoding);
         let mut in_order: Vec<_> = fields.iter().collect();
         in_order.sort_unstable_by_key(|field| field.start);
         let mut text = String::new();
@@ -204,7 +211,7 @@ impl Layout {
             text.extend(std::iter::repeat_n(' ', field.start - column));
             let from = text.len();
             let value = value.get(&field.name).unwrap_or(&Value::Null);
-            text.push_str(&field.write(value, |text| self.columns.measure(text))?);
+            text.push_str(&field.write(value, |text| columns.measure(text))?);
             parts.push((from..text.len(), field));
             column = field.end() + 1;
         }
@@ -292,6 +299,13 @@ fn flaws(record_type: usize, fields: &[Field]) -> Vec<Flaw> {
 }
 
 impl Columns {
+    fn of(self, encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Utf8 => self,
+            _ => Self::Characters,
+        }
+    }
+
     /// How many columns a text has.
     pub(super) fn measure(self, text: &str) -> usize {
         match self {

@@ -52,7 +52,7 @@ impl<R: BufRead> Records<R> {
         Self {
             input,
             encoding,
-            layout,
+            layout: layout.of(encoding),
             ends,
         }
     }

@@ -1,9 +1,16 @@
 //! Names of elements and attributes.
 
-/// Whether this may be a name (XML 1.0, production 5), but for characters beyond ASCII, which all may stand in one
-/// here.
+/// Whether this may be a name (XML 1.0, production 5), with one prefix or none. Of characters beyond ASCII all may
+/// stand in one here.
 pub(super) fn is_name(name: &str) -> bool {
-    let is_start = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':') || byte >= 0x80;
+    match name.split_once(':') {
+        Some((prefix, local)) => is_part(prefix) && is_part(local),
+        None => is_part(name),
+    }
+}
+
+fn is_part(name: &str) -> bool {
+    let is_start = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80;
     let is_inner = |byte: u8| is_start(byte) || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
     let mut bytes = name.bytes();
     bytes.next().is_some_and(is_start) && bytes.all(is_inner)

@@ -104,9 +104,22 @@ struct Open<'a> {
     /// How many of them are attributes.
     attributes: usize,
     text: Cow<'a, str>,
+    /// Blanks behind an element: layout, unless more text follows before the next one.
+    layout: Cow<'a, str>,
     is_nil: bool,
     /// The fields by name, once they are many.
     index: Option<HashMap<Cow<'a, str>, usize>>,
+}
+
+impl<'a> Open<'a> {
+    /// Adds text that is more than layout, and so what stands before it.
+    fn append(&mut self, piece: Cow<'a, str>) {
+        if !self.layout.is_empty() {
+            let layout = std::mem::take(&mut self.layout);
+            append(&mut self.text, layout);
+        }
+        append(&mut self.text, piece);
+    }
 }
 
 type Taken = Result<(), &'static str>;
@@ -125,11 +138,12 @@ impl<'a> Tree<'a, '_> {
         if self.open.is_empty() && self.root.is_some() {
             return Err("expected the end after the root element");
         }
-        // What stood before it was layout.
-        if let Some(outer) = self.open.last_mut()
-            && is_blank(&outer.text)
-        {
-            outer.text = Cow::Borrowed("");
+        // What stood before it was layout. Asked of text only once, for time stays linear in it.
+        if let Some(outer) = self.open.last_mut() {
+            outer.layout = Cow::Borrowed("");
+            if self.fields.len() == outer.base + outer.attributes && is_blank(&outer.text) {
+                outer.text = Cow::Borrowed("");
+            }
         }
         if self.open.len() == MAX_DEPTH {
             return Err("elements are nested deeper than 64");
@@ -139,6 +153,7 @@ impl<'a> Tree<'a, '_> {
             base: self.fields.len(),
             attributes: 0,
             text: Cow::Borrowed(""),
+            layout: Cow::Borrowed(""),
             is_nil: false,
             index: None,
         };
@@ -198,15 +213,16 @@ impl<'a> Tree<'a, '_> {
             };
         };
         let has_elements = self.fields.len() > open.base + open.attributes;
-        if !(is_layout && has_elements && open.text.is_empty()) {
-            append(&mut open.text, one_line_end(piece));
+        match is_layout && has_elements && open.text.is_empty() {
+            true => append(&mut open.layout, one_line_end(piece)),
+            false => open.append(one_line_end(piece)),
         }
         Ok(())
     }
 
     fn cdata(&mut self, piece: Cow<'a, str>) -> Taken {
         match self.open.last_mut() {
-            Some(open) => append(&mut open.text, one_line_end(piece)),
+            Some(open) => open.append(one_line_end(piece)),
             None => return Err("expected an element"),
         }
         Ok(())
@@ -214,7 +230,7 @@ impl<'a> Tree<'a, '_> {
 
     fn character(&mut self, character: char) -> Taken {
         match self.open.last_mut() {
-            Some(open) => open.text.to_mut().push(character),
+            Some(open) => open.append(Cow::Owned(character.to_string())),
             None => return Err("expected an element"),
         }
         Ok(())
@@ -427,6 +443,8 @@ mod tests {
             ("<a><b>1</b><c>x</c><b>2</b></a>", r#"{"b":["1","2"],"c":"x"}"#),
             ("<a><Line><n>1</n></Line></a>", r#"{"Line":[{"n":"1"}]}"#),
             ("<a>Hello <b>x</b> you</a>", r##"{"b":"x","#text":"Hello  you"}"##),
+            ("<a><b/> &gt; x</a>", r##"{"b":"","#text":" > x"}"##),
+            ("<a><b/> <c/> </a>", r#"{"b":"","c":""}"#),
             ("<a>0012.50</a>", r#""0012.50""#),
             (
                 "<n:a xmlns:n='urn:x' xmlns='urn:y' n:b='1'><m:c>2</m:c></n:a>",

@@ -65,6 +65,8 @@ pub(super) type Closing = oneshot::Receiver<oneshot::Sender<()>>;
 enum End {
     Closed(Option<oneshot::Sender<()>>),
     Lost(Fault),
+    /// All that was out goes back, in its order.
+    PutBack,
 }
 
 impl Consumer {
@@ -90,24 +92,32 @@ impl Consumer {
             .await
             .map_err(|_| faults::silent(&doing))?
             .map_err(|error| faults::refused(error, &doing, self.landscape.link.address()))?;
-        Ok(Generation::new(self.queue.clone(), channel, deliveries))
+        // What is parked may be read by many.
+        let in_order = self.suspects.is_some() && self.landscape.is_ordered(&self.queue);
+        let queue = self.queue.clone();
+        Ok(Generation::new(queue, in_order, channel, deliveries))
     }
 
     /// Runs until the subscription is closed or dropped.
     pub(super) async fn run(self, mut generation: Generation, mut closing: Closing) {
         loop {
-            let fault = match self.serve(generation, &mut closing).await {
+            let ended = self.serve(generation, &mut closing).await;
+            self.unsettled.store(0, Ordering::Relaxed);
+            match ended {
                 End::Closed(done) => {
-                    self.unsettled.store(0, Ordering::Relaxed);
                     if let Some(done) = done {
                         let _ = done.send(());
                     }
                     return;
                 }
-                End::Lost(fault) => fault,
-            };
-            self.unsettled.store(0, Ordering::Relaxed);
-            warn!(queue = %self.queue, error = %fault, "receiving is interrupted");
+                End::PutBack => {
+                    if let Ok(opened) = self.open().await {
+                        generation = opened;
+                        continue;
+                    }
+                }
+                End::Lost(fault) => warn!(queue = %self.queue, error = %fault, "receiving is interrupted"),
+            }
             generation = match self.reopen(&mut closing).await {
                 Ok(generation) => generation,
                 Err(done) => {
@@ -154,7 +164,10 @@ impl Consumer {
             tokio::select! {
                 biased;
                 _ = generation.settlements.recv_many(&mut settlements, BATCH) => {
-                    generation.carry_out(&mut settlements);
+                    if generation.carry_out(&mut settlements) {
+                        self.close(&mut generation).await;
+                        return End::PutBack;
+                    }
                     self.go_on_with_trial(&mut generation);
                     self.note(&generation);
                 }
@@ -165,6 +178,7 @@ impl Consumer {
                 asked = &mut *closing => {
                     return match asked {
                         Ok(done) => {
+                            generation.end();
                             self.close(&mut generation).await;
                             End::Closed(Some(done))
                         }
@@ -213,6 +227,8 @@ impl Consumer {
                 // Last: what has come is taken first.
                 _ = look.tick() => {
                     if let Err(fault) = self.look(&mut generation).await {
+                        // A node that is cut off from its cluster takes consumers, and has nothing for them.
+                        self.landscape.link.leave().await;
                         return End::Lost(fault);
                     }
                 }
@@ -233,7 +249,7 @@ impl Consumer {
         let link = &self.landscape.link;
         let standing = look::standing(&generation.channel, &self.name, link).await?;
         // Where one is given everything, the others wait, and rightly get nothing.
-        let may_wait = !watch.ever && self.keeps_order();
+        let may_wait = !watch.ever && generation.in_order;
         let wrong = match (standing.consumers, standing.ready) {
             (0, _) => "it has forgotten that we read it",
             (_, 1..) if !may_wait => "messages wait in it, and none is given to us",
@@ -268,7 +284,7 @@ impl Consumer {
     async fn run_out(&self, mut generation: Generation) {
         (generation.held, generation.trial) = (None, None);
         // Where order is kept, nobody else may begin before the last of ours is settled.
-        if !self.keeps_order() {
+        if !generation.in_order {
             let tag = generation.deliveries.tag();
             let cancelling = generation
                 .channel
@@ -301,7 +317,6 @@ impl Consumer {
     /// and they would come after those behind them. There a second consumer, which gets nothing, goes through the log
     /// instead, and the end of the channel puts the messages back before the next one begins.
     async fn close(&self, generation: &mut Generation) {
-        generation.end();
         let mut settlements = Vec::new();
         while let Ok(settlement) = generation.settlements.try_recv() {
             settlements.push(settlement);
@@ -309,7 +324,7 @@ impl Consumer {
         generation.carry_out(&mut settlements);
         let channel = &generation.channel;
         let closing = async {
-            if self.keeps_order() {
+            if generation.in_order {
                 Box::pin(channel.basic_consume(
                     self.name.as_str().into(),
                     "".into(),
@@ -326,11 +341,6 @@ impl Consumer {
         };
         // A channel that is dead already has nothing to be carried out.
         let _ = timeout(PATIENCE, closing).await;
-    }
-
-    /// Whether the queue is given to one subscription at a time, in its order.
-    fn keeps_order(&self) -> bool {
-        self.suspects.is_some() && self.landscape.is_ordered(&self.queue)
     }
 
     fn note(&self, generation: &Generation) {

@@ -99,6 +99,28 @@ pub(super) async fn assert(link: &Link, topology: &Topology) -> Result<(), Fault
     ))
 }
 
+/// After an outage: makes what is missing if a queue or an exchange is, and else only sees that they are as they should
+/// be. The bindings went with those; and a cluster does not answer for one, there or not, while one of its nodes is
+/// frozen and not yet given up, which takes it a minute.
+pub(super) async fn assert_again(link: &Link, topology: &Topology) -> Result<(), Fault> {
+    let mut channel = link.channel().await?;
+    for piece in pieces(topology) {
+        if matches!(piece, Piece::Binding { .. }) {
+            continue;
+        }
+        for passive in [true, false] {
+            let found = make(&channel, &piece, passive).await?;
+            match found.as_ref().map_err(faults::refusal) {
+                Ok(()) => {}
+                Err(Some((ACCESS_REFUSED, _))) => channel = link.channel().await?,
+                Err(_) => return assert(link, topology).await,
+            }
+        }
+    }
+    let _ = timeout(PATIENCE, channel.close(200, "done".into())).await;
+    Ok(())
+}
+
 /// Whether it belongs to one of these flows, with more than an exchange.
 fn belongs(piece: &Piece, flows: &BTreeSet<String>) -> bool {
     let queue = match piece {
@@ -163,26 +185,6 @@ pub(super) async fn assert_no_rivals(link: &Link, topology: &Topology) -> Result
         "nothing was changed; let the old queues run empty with the landscape as it was, what publishes to the channel \
          being stopped, and remove them in the broker's console; `trunkline topology plan` shows them",
     ))
-}
-
-/// After an outage: makes what is missing if a queue or an exchange is, and else nothing. The bindings went with those;
-/// and a cluster does not answer for one, there or not, while one of its nodes is frozen and not yet given up, which
-/// takes it a minute.
-pub(super) async fn assert_again(link: &Link, topology: &Topology) -> Result<(), Fault> {
-    let mut channel = link.channel().await?;
-    for piece in pieces(topology) {
-        if matches!(piece, Piece::Binding { .. }) {
-            continue;
-        }
-        let found = make(&channel, &piece, true).await?;
-        match found.as_ref().map_err(faults::refusal) {
-            Ok(()) => {}
-            Err(Some((ACCESS_REFUSED, _))) => channel = link.channel().await?,
-            Err(_) => return assert(link, topology).await,
-        }
-    }
-    let _ = timeout(PATIENCE, channel.close(200, "done".into())).await;
-    Ok(())
 }
 
 /// Makes one piece, or (`passive`) asks whether it is there. The outer fault: the broker said nothing.

@@ -34,6 +34,8 @@ pub(super) struct Generation {
     pub(super) channel: Channel,
     pub(super) deliveries: lapin::Consumer,
     session: u64,
+    /// The queue is given to one consumer at a time, in its order.
+    pub(super) in_order: bool,
     /// Gone when nothing more is to be received; then the settlements end with the last receipt.
     line: Option<Arc<Line>>,
     pub(super) settlements: mpsc::UnboundedReceiver<Settlement>,
@@ -109,7 +111,12 @@ pub(super) async fn judging(trial: &mut Option<Trial>) -> Option<(Delivery, Turn
 
 impl Generation {
     /// Of a channel on which this queue is consumed.
-    pub(super) fn new(queue: QueueName, channel: Channel, deliveries: lapin::Consumer) -> Self {
+    pub(super) fn new(
+        queue: QueueName,
+        in_order: bool,
+        channel: Channel,
+        deliveries: lapin::Consumer,
+    ) -> Self {
         let (settle, settlements) = mpsc::unbounded_channel();
         let line = Line {
             queue,
@@ -121,6 +128,7 @@ impl Generation {
             channel,
             deliveries,
             session: SESSIONS.fetch_add(1, Ordering::Relaxed),
+            in_order,
             line: Some(Arc::new(line)),
             settlements,
             ledger: Ledger::new(),
@@ -188,11 +196,17 @@ impl Generation {
         }
     }
 
-    /// Acks and puts back. The frames are queued and not waited for: [`Consumer::close`] does that.
-    pub(super) fn carry_out(&mut self, settlements: &mut Vec<Settlement>) {
+    /// Acks and puts back. The frames are queued and not waited for: the closing of the channel does that.
+    ///
+    /// Where order is kept, what is put back alone would come behind what follows it: it stays with us, and goes back
+    /// with all the rest when the channel ends, for which true asks.
+    pub(super) fn carry_out(&mut self, settlements: &mut Vec<Settlement>) -> bool {
+        let mut must_end = false;
         for settlement in settlements.drain(..) {
             match settlement {
                 Settlement::Settle(tag) => self.ledger.settle(tag),
+                // It counts as given out, so no ack covers it.
+                Settlement::PutBack(_) if self.in_order => must_end = true,
                 Settlement::PutBack(tag) => {
                     if self.ledger.put_back(tag) {
                         self.put_back(tag);
@@ -207,6 +221,7 @@ impl Generation {
             // On a dead channel it fails, and the message comes again.
             let _ = self.channel.basic_ack(ack.tag, options).now_or_never();
         }
+        must_end
     }
 
     pub(super) fn put_back(&self, tag: u64) {

@@ -82,9 +82,9 @@ impl Role {
                         .map(channel_exchange)
                         .chain([DEAD.to_owned()])
                         .chain(Rung::ALL.map(rung))
+                        .chain(fed_by(publishes, topology))
                         // What has come without a bucket goes on from the intake to its partition.
-                        .chain(keeps_order(reads, topology).then(|| REDELIVER.to_owned()))
-                        .chain(fed_by(publishes, topology)),
+                        .chain(keeps_order(reads, topology).then(|| REDELIVER.to_owned())),
                 ),
                 read: one_of(reads.iter().flat_map(|queue| readable(queue, topology))),
                 tags: &[],
@@ -108,6 +108,20 @@ impl Role {
     }
 }
 
+/// The queues of these channels. No message takes that way, and to bind them takes a right to the exchange as well:
+/// but from RabbitMQ 4.3 on, whoever has no right at all to a queue may not ask whether it is there, which a publisher
+/// must know before its first message.
+fn fed_by(channels: &[ChannelName], topology: &Topology) -> impl Iterator<Item = String> {
+    let mut queues = Vec::from_iter(&topology.queues);
+    queues.retain(|queue| {
+        queue
+            .channel
+            .as_ref()
+            .is_some_and(|channel| channels.contains(channel))
+    });
+    queues.into_iter().map(|queue| queue.name.to_string())
+}
+
 /// A queue that a process reads; where order is kept, it must also see what is parked.
 fn readable(name: &QueueName, topology: &Topology) -> impl Iterator<Item = String> {
     let parked = is_ordered(name, topology).then(|| name.parked());
@@ -121,20 +135,6 @@ fn keeps_order(reads: &[QueueName], topology: &Topology) -> bool {
 fn is_ordered(name: &QueueName, topology: &Topology) -> bool {
     let mut queues = topology.queues.iter();
     queues.any(|queue| queue.name == *name && queue.takes.is_ordered())
-}
-
-/// The queues of these channels. No message takes that way, and to bind them takes a right to the exchange as well:
-/// but from RabbitMQ 4.3 on, whoever has no right at all to a queue may not ask whether it is there, which a publisher
-/// must know before its first message.
-fn fed_by(channels: &[ChannelName], topology: &Topology) -> impl Iterator<Item = String> {
-    let mut queues = Vec::from_iter(&topology.queues);
-    queues.retain(|queue| {
-        queue
-            .channel
-            .as_ref()
-            .is_some_and(|channel| channels.contains(channel))
-    });
-    queues.into_iter().map(|queue| queue.name.to_string())
 }
 
 /// A pattern that fits exactly these names.

@@ -154,6 +154,14 @@ impl Link {
         Ok(channel)
     }
 
+    /// Leaves the node that the shared connection is to, which answers and yet does not serve: the next channel is on
+    /// another, and whoever is on this one learns it now.
+    pub(super) async fn leave(&self) {
+        if let Some(session) = self.current.lock().await.take() {
+            session.hang_up();
+        }
+    }
+
     /// Closes the shared connection.
     pub(super) async fn close(&self) {
         if let Some(session) = self.current.lock().await.take() {

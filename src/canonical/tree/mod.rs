@@ -18,7 +18,6 @@ use prost_reflect::{Kind, MessageDescriptor};
 use trunkline_sdk::Value;
 
 pub(crate) use self::shown::amount;
-
 use self::{
     form::{Field, Leaf, Message, Shape},
     shown::{double, integers, money, once},

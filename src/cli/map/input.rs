@@ -65,13 +65,7 @@ impl Inputs {
             Format::Json | Format::Protobuf => Records::Whole(Some(stdin()), format),
             Format::JsonLines => Records::Lines(Lines::new(BufReader::new(stdin()), MOST)),
             Format::Csv => {
-                let delimiter = match delimiter.as_bytes() {
-                    b"tab" => b'\t',
-                    [one] if one.is_ascii() && !matches!(one, b'"' | b'\n' | b'\r') => *one,
-                    _ => {
-                        return Err(Fault::stop("`--delimiter` must be one ASCII character, or `tab`"));
-                    }
-                };
+                let delimiter = self::delimiter(delimiter)?;
                 match Rows::new(BufReader::new(stdin()), delimiter, MOST) {
                     Ok(rows) => Records::Rows(Box::new(rows)),
                     Err(HeaderError::NoHeader(unframed)) => {
@@ -155,6 +149,15 @@ impl Iterator for Inputs {
         }
         let record = self.record()?;
         Some(record.and_then(|bytes| self.input(bytes)))
+    }
+}
+
+/// What separates the fields of CSV, as it is said on the command line.
+pub(super) fn delimiter(text: &str) -> Result<u8, Fault> {
+    match text.as_bytes() {
+        b"tab" => Ok(b'\t'),
+        [one] if one.is_ascii() && !matches!(one, b'"' | b'\n' | b'\r') => Ok(*one),
+        _ => Err(Fault::stop("`--delimiter` must be one ASCII character, or `tab`")),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Personal fields are shown: who runs this has the record in their hands already.
 
 mod explanation;
+mod infer;
 mod input;
 mod output;
 
@@ -25,9 +26,34 @@ use crate::{
 };
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Map {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// Write the JSON Schema of sample records
+    Infer(infer::Infer),
+}
+
+impl Map {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self.verb {
+            Some(Verb::Infer(infer)) => infer.run(),
+            None => self.run.run(),
+        }
+    }
+}
+
+#[derive(clap::Args)]
+struct Run {
     /// The mapping: its file, or the name of a flow that translates
-    mapping: String,
+    #[arg(required = true)]
+    mapping: Option<String>,
     /// The landscape's folder; left out, the one around the mapping or around where you are
     #[arg(long, value_name = "FOLDER")]
     landscape: Option<PathBuf>,
@@ -62,11 +88,12 @@ enum Format {
     Protobuf,
 }
 
-impl Map {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let is_file = self.mapping.ends_with(".cel");
+impl Run {
+    fn run(self) -> Result<(), Failure> {
+        let name = self.mapping();
+        let is_file = name.ends_with(".cel");
         let opened = match (&self.landscape, is_file) {
-            (None, true) if Path::new(&self.mapping).is_file() => Opened::around(Path::new(&self.mapping))?,
+            (None, true) if Path::new(name).is_file() => Opened::around(Path::new(name))?,
             (folder, _) => Opened::find(folder.as_deref())?,
         };
         let pool = &opened.pool;
@@ -85,7 +112,7 @@ impl Map {
                 }
             }
         } else {
-            translation(&opened, &self.mapping)?
+            translation(&opened, name)?
         };
         let environment = Environment {
             pool,
@@ -97,6 +124,11 @@ impl Map {
             &environment,
             &DeferredStore::new(opened.plan.store.clone()),
         )
+    }
+
+    /// As it was named; clap has seen to it that it was.
+    fn mapping(&self) -> &str {
+        self.mapping.as_deref().unwrap_or_default()
     }
 
     /// The mapping as the flows use it; `None`: none does.
@@ -128,10 +160,11 @@ impl Map {
 
     /// The mapping's file as the landscape names it.
     fn file(&self, opened: &Opened) -> Result<String, Failure> {
-        let path = Path::new(&self.mapping);
+        let named = self.mapping();
+        let path = Path::new(named);
         let files = &opened.landscape.files;
-        if files.text(&self.mapping).is_some() {
-            return Ok(self.mapping.clone());
+        if files.text(named).is_some() {
+            return Ok(named.to_owned());
         }
         let home = std::path::absolute(&opened.landscape.home).ok();
         let inside = std::path::absolute(path).ok().and_then(|path| {
@@ -142,12 +175,10 @@ impl Map {
             return Ok(name);
         }
         let known: Vec<_> = files.in_folder("maps").map(|(name, _)| &**name).collect();
-        let hint = crate::config::unknown_hint(&self.mapping, known.iter().copied(), "mappings");
-        Err(
-            Fault::stop(format!("the landscape has no file `{}`", self.mapping))
-                .hint(hint)
-                .into(),
-        )
+        let hint = crate::config::unknown_hint(named, known.iter().copied(), "mappings");
+        Err(Fault::stop(format!("the landscape has no file `{named}`"))
+            .hint(hint)
+            .into())
     }
 
     fn compile(&self, opened: &Opened, pool: &DescriptorPool, this: This) -> Result<Mapping, Failure> {

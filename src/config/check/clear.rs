@@ -45,13 +45,9 @@ impl Clear<'_> {
     fn value(&mut self, name: &str, kind: &'static Kind, value: &Settings) {
         match kind {
             Kind::Secret => self.secret(name, value),
-            Kind::Url => {
-                if !self.reference(name, value) {
-                    self.url(name, value);
-                }
-            }
+            Kind::Url if self.reference(name, value) => {}
             // Whatever else is a URL.
-            Kind::Text => self.url(name, value),
+            Kind::Url | Kind::Text => self.url(name, value),
             Kind::List(kind) => match value.items() {
                 Some(items) => items.iter().for_each(|item| self.value(name, kind, item)),
                 None => self.value(name, kind, value),

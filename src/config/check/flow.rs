@@ -9,6 +9,7 @@ use crate::{
     config::{
         flow::{FlowFile, RETRY, beside_system},
         plan::{Feed, FlowPlan, Target},
+        schemas::Schemas,
     },
     flow::{self, Carries, Keys, Processor, Scope, Steps},
     names::{ChannelName, SystemName, TypeName},
@@ -21,6 +22,7 @@ const LONGEST_IN_PLACE: Duration = Duration::from_secs(20 * 60);
 /// Checks one flow.
 pub(super) struct Checker<'c, 's> {
     pub(super) file: &'c FlowFile,
+    pub(super) schemas: &'c Schemas,
     pub(super) systems: &'c Systems<'c>,
     pub(super) keys: &'c Keys,
     pub(super) uses: &'c mut Uses,
@@ -45,6 +47,18 @@ impl Checker<'_, '_> {
             self.uses.published.insert(name);
         }
         self.uses.is_clear &= self.scope.is_clear;
+        let makes = self
+            .scope
+            .carries
+            .message()
+            .and_then(|made| self.uses.rules(made));
+        let reads = match &feed {
+            Some(Feed::Channel { channel, .. }) if self.uses.validated.contains(channel.as_str()) => {
+                let (_, descriptor) = self.scope.channels.get(channel.as_str())?;
+                self.uses.rules(descriptor)
+            }
+            _ => None,
+        };
         if self.scope.problems.len() > before {
             return None;
         }
@@ -56,6 +70,8 @@ impl Checker<'_, '_> {
             sends,
             keys: self.keys.clone(),
             retry,
+            makes,
+            reads,
         })
     }
 
@@ -76,7 +92,11 @@ impl Checker<'_, '_> {
             });
         }
         self.scope.carries = Carries::Record;
+        if let Some(schema) = from.get("schema") {
+            self.schema(schema);
+        }
         let (system, adapter, settings) = self.system(from, "from")?;
+        let settings = settings.without("schema");
         let Some(options) = adapter.describe().source else {
             let what = format!(
                 "system `{system}` ({}) cannot be read from",
@@ -94,6 +114,24 @@ impl Checker<'_, '_> {
             .ends
             .push((system.clone(), End::Source(settings.clone())));
         Some(Feed::System { system, settings })
+    }
+
+    /// What the records are declared to be.
+    fn schema(&mut self, named: &Settings) {
+        let Some(name) = named.text() else {
+            let what = format!("`schema` is {}, but must be the name of a file", named.kind());
+            return self.problem(&named.place, what, "as in `schemas/order.json`");
+        };
+        match self.schemas.get(name) {
+            Some(Some(schema)) => self.scope.carries = Carries::Declared(schema.clone()),
+            // What is wrong in it was told.
+            Some(None) => self.scope.carries = Carries::Unknown,
+            None => {
+                let hint = unknown_hint(name, self.schemas.keys().map(String::as_str), "schemas");
+                self.problem(&named.place, format!("there is no file `{name}`"), hint);
+                self.scope.carries = Carries::Unknown;
+            }
+        }
     }
 
     fn step(&mut self, step: &Settings, has_routed: &mut bool) -> Option<Box<dyn Processor>> {

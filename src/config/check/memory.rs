@@ -82,6 +82,8 @@ mod tests {
             sends: Vec::new(),
             keys: Keys::default(),
             retry: Schedule::default(),
+            makes: None,
+            reads: None,
         };
         let mut problems = Vec::new();
         check(&landscape, &[flow], &mut problems);

@@ -146,7 +146,9 @@ fn waiting(kind: ChangeKind) -> &'static str {
         }
         ChangeKind::Presence => "what waits or is parked no longer tells unset from zero as it did",
         ChangeKind::JsonName => "what waits or is parked is as good as before, but shown under the new name",
-        ChangeKind::Required => "what waits or is parked without it is delivered all the same",
+        ChangeKind::Required => {
+            "what waits or is parked without it is delivered all the same, but where its channel says `validate: true`"
+        }
         ChangeKind::Unreserved => "what waits or is parked may hold its old meaning",
         ChangeKind::Moved => "what waits or is parked is as good as before",
     }

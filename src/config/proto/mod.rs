@@ -13,11 +13,12 @@ use std::{
     sync::Arc,
 };
 
-use prost_reflect::{DescriptorPool, FileDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FileDescriptor, MessageDescriptor};
 use prost_types::FileDescriptorProto;
 use trunkline_sdk::{Place, Problem};
 
 use super::Files;
+use crate::canonical::rules::Rules;
 use imports::Imports;
 
 /// No landscape that people write has more files of its own.
@@ -97,10 +98,19 @@ pub(super) fn read(files: &Files, model: &DescriptorPool, problems: &mut Vec<Pro
             wrong.insert(name);
         }
     }
-    for file in parsed.values() {
-        if let Some(descriptor) = pool.get_file_by_name(file.content.name()) {
-            problems.extend(unfit(&descriptor, files));
-        }
+    let mut own = Vec::new();
+    for descriptor in parsed.keys().filter_map(|name| pool.get_file_by_name(name)) {
+        let messages = all_messages(&descriptor);
+        problems.extend(unfit(&messages, &descriptor, files));
+        own.extend(messages);
+    }
+    for wrong in Rules::wrong(own).into_iter().take(TOLD) {
+        let at = place(files, &wrong.file, &wrong.path).unwrap_or_else(|| super::files::start("proto"));
+        let problem = Problem::new(&at, wrong.what);
+        problems.push(match wrong.hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        });
     }
     pool
 }
@@ -199,32 +209,39 @@ fn too_deep(text: &str) -> Option<usize> {
     None
 }
 
+/// The messages of a file, those in messages included.
+fn all_messages(descriptor: &FileDescriptor) -> Vec<MessageDescriptor> {
+    let mut all: Vec<_> = descriptor.messages().collect();
+    let mut at = 0;
+    while let Some(message) = all.get(at) {
+        let inner: Vec<_> = message.child_messages().collect();
+        all.extend(inner);
+        at += 1;
+    }
+    all.retain(|message| !message.is_map_entry());
+    all
+}
+
 /// What protobuf allows and a channel does not carry.
-fn unfit(descriptor: &FileDescriptor, files: &Files) -> Vec<Problem> {
+fn unfit(messages: &[MessageDescriptor], descriptor: &FileDescriptor, files: &Files) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut open: Vec<MessageDescriptor> = descriptor.messages().collect();
-    while let Some(message) = open.pop() {
-        open.extend(message.child_messages());
-        for field in message.fields() {
-            let is_group = field.is_group();
-            let default = field.field_descriptor_proto().default_value.is_some();
-            let (what, hint) = if is_group {
-                (
-                    "is a group",
-                    "make it a message of its own: groups are long gone from protobuf",
-                )
-            } else if default && !matches!(field.kind(), Kind::Message(_)) {
-                (
-                    "has a default of its own",
-                    "leave it out: an unset field is read as zero, whoever reads it",
-                )
-            } else {
-                continue;
-            };
-            let what = format!("field `{}` {what}", field.full_name());
-            let at = place(files, descriptor, field.path()).unwrap_or_else(|| super::files::start("proto"));
-            problems.push(Problem::new(&at, what).hint(hint));
-        }
+    for field in messages.iter().flat_map(MessageDescriptor::fields) {
+        let (what, hint) = if field.is_group() {
+            (
+                "is a group",
+                "make it a message of its own: groups are long gone from protobuf",
+            )
+        } else if field.field_descriptor_proto().default_value.is_some() {
+            (
+                "has a default of its own",
+                "leave it out: an unset field is read as zero, whoever reads it",
+            )
+        } else {
+            continue;
+        };
+        let what = format!("field `{}` {what}", field.full_name());
+        let at = place(files, descriptor, field.path()).unwrap_or_else(|| super::files::start("proto"));
+        problems.push(Problem::new(&at, what).hint(hint));
     }
     problems.truncate(TOLD);
     problems

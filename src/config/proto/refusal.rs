@@ -125,6 +125,9 @@ fn hint(what: &str, pool: &DescriptorPool) -> Option<String> {
     if !what.ends_with("is not defined") {
         return None;
     }
+    if what.starts_with("option field") {
+        return option_hint(name, pool);
+    }
     if let Some(near) = nearest(name, SCALARS) {
         return Some(format!("did you mean `{near}`?"));
     }
@@ -151,6 +154,44 @@ fn hint(what: &str, pool: &DescriptorPool) -> Option<String> {
     } else {
         format!("did you mean `{near}`? it is in \"{}\"", file.name())
     })
+}
+
+/// The option that may have been meant by `(buf.validate.field).string.min_length`.
+fn option_hint(name: &str, pool: &DescriptorPool) -> Option<String> {
+    let (extension, path) = name.strip_prefix('(')?.split_once(')')?;
+    let Some(found) = pool.get_extension_by_name(extension) else {
+        let known: Vec<_> = pool
+            .all_extensions()
+            .map(|found| found.full_name().to_owned())
+            .collect();
+        let near = nearest(extension, known.iter().map(String::as_str))?;
+        let file = pool.get_extension_by_name(near)?.parent_file();
+        return Some(if near == extension {
+            format!("it is there once the file says `import \"{}\";`", file.name())
+        } else {
+            format!("did you mean `({near})`? it is in \"{}\"", file.name())
+        });
+    };
+    let mut kind = found.kind();
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        let message = kind.as_message()?.clone();
+        match message.get_field_by_name(part) {
+            Some(field) => kind = field.kind(),
+            None => {
+                let names: Vec<_> = message.fields().map(|field| field.name().to_owned()).collect();
+                let near = |length: usize| {
+                    let begins =
+                        |name: &&String| part.get(..length).is_some_and(|start| name.starts_with(start));
+                    names.iter().find(begins).map(String::as_str)
+                };
+                let near = nearest(part, names.iter().map(String::as_str))
+                    .or_else(|| near(6))
+                    .or_else(|| near(4))?;
+                return Some(format!("did you mean `{near}`?"));
+            }
+        }
+    }
+    None
 }
 
 /// The language's own types.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The words of `expect:`.
-const EXPECT: &[Opt] = &[
+pub(in crate::config) const EXPECT: &[Opt] = &[
     Opt {
         name: "message",
         kind: Kind::Any,

@@ -10,12 +10,13 @@ mod given;
 use prost_reflect::DescriptorPool;
 use trunkline_sdk::{Kind, Need, Opt, Options, Place, Problem, Settings};
 
+pub(super) use self::expect::EXPECT;
 pub use self::expect::{Arrival, Arrivals, Expected, FaultWanted};
 use super::{Landscape, Plan, findings::Findings, unknown_hint, variables::Variables, yaml};
 use crate::{config::FlowPlan, message::Message};
 
 /// The words of a test file.
-const FILE: &[Opt] = &[
+pub(super) const FILE: &[Opt] = &[
     Opt {
         name: "flow",
         kind: Kind::Text,
@@ -31,7 +32,7 @@ const FILE: &[Opt] = &[
 ];
 
 /// The words of a test.
-const TEST: &[Opt] = &[
+pub(super) const TEST: &[Opt] = &[
     Opt {
         name: "test",
         kind: Kind::Text,

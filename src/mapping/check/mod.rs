@@ -196,6 +196,21 @@ impl<'c> Checker<'c> {
         typed
     }
 
+    /// A rule about a variable: its slot and plan. It gives a boolean, or a text that is empty where it holds.
+    pub(crate) fn rule(&mut self, variable: &str, of: Type, expr: &Expr) -> (usize, Node) {
+        self.with_local(variable, of, |checker, slot| {
+            let typed = checker.check(expr, None);
+            if !matches!(typed.ty, Type::Bool | Type::Text | Type::Error) {
+                let what = format!(
+                    "is {}, but a rule must be bool, or string where it says what is wrong",
+                    typed.ty
+                );
+                checker.refuse(expr.span, what, None);
+            }
+            (slot, typed.node)
+        })
+    }
+
     /// A list to split, and the type of its items.
     pub(crate) fn range(&mut self, expr: &Expr) -> (Node, Type) {
         let typed = self.check(expr, None);

@@ -6,6 +6,7 @@
 //! Not promised: speed; and it shows values, so only to a person who has the record in their hands anyway.
 
 mod path;
+mod reads;
 mod shelf;
 mod walk;
 

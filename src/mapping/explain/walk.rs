@@ -3,7 +3,7 @@
 use trunkline_sdk::Value;
 
 use super::{
-    Explanation, Origin, Reason,
+    Explanation, Reason,
     path::{self, Step},
     shelf::Shelf,
 };
@@ -17,7 +17,7 @@ use crate::mapping::{
     parts::items,
     plan::Node,
     source::{Source, Span},
-    syntax::{Expr, ExprKind, Literal},
+    syntax::{Expr, ExprKind, Literal, Macro},
     types::Type,
     value::Val,
 };
@@ -25,29 +25,26 @@ use crate::mapping::{
 /// No mapping nests more variables: each takes a step of the tree's height.
 const SLOTS: usize = 256;
 
-/// How many things that were read are told.
-const TOLD: usize = 12;
-
 /// One walk.
 pub(super) struct Walk<'a> {
     run: Run<'a>,
     shelf: &'a Shelf<Node>,
     source: &'a Source,
-    bound: Vec<Bound<'a>>,
-    found: Explanation,
+    pub(super) bound: Vec<Bound<'a>>,
+    pub(super) found: Explanation,
 }
 
 /// A variable, beside what the checker knows of it.
-struct Bound<'a> {
-    name: String,
+pub(super) struct Bound<'a> {
+    pub(super) name: String,
     /// Where its value stands in the input.
-    origin: Option<String>,
+    pub(super) origin: Option<String>,
     /// The expression that it stands for.
-    expr: Option<&'a Expr>,
+    pub(super) expr: Option<&'a Expr>,
 }
 
 /// An item of a list, and where it stands in the input.
-type Item<'a> = (Val<'a>, String);
+pub(super) type Item<'a> = (Val<'a>, String);
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
@@ -89,6 +86,13 @@ impl<'a> Walk<'a> {
         wanted: Option<Type>,
     ) {
         self.at(expr);
+        if let [Step::Item(at), rest @ ..] = steps
+            && let Some(found) = Macro::of(expr)
+            && matches!(found.name, "map" | "transformList")
+            && self.is_list(checker, found.range)
+        {
+            return self.item(checker, found, *at, rest, element(wanted));
+        }
         match (&expr.kind, steps) {
             (ExprKind::Message { fields, .. }, [Step::Name(name), rest @ ..]) => {
                 let wanted = match &wanted {
@@ -133,16 +137,6 @@ impl<'a> Walk<'a> {
                 }
                 self.unset(short_list(at - left));
             }
-            (
-                ExprKind::Call {
-                    target: Some(range),
-                    name,
-                    args,
-                },
-                [Step::Item(at), rest @ ..],
-            ) if name == "map" => {
-                self.item(checker, range, args, *at, rest, element(wanted));
-            }
             (ExprKind::Ternary(condition, yes, no), _) => {
                 let chosen = match self.evaluate(checker, condition, None).1 {
                     Ok(Val::Bool(flag)) => {
@@ -168,6 +162,35 @@ impl<'a> Walk<'a> {
                         self.walk(checker, &args[0], steps, wanted);
                     }
                     Ok(_) => self.walk(checker, of, steps, wanted),
+                    Err(failure) => self.failed(&failure),
+                }
+            }
+            (
+                ExprKind::Call {
+                    target: Some(of),
+                    name,
+                    args,
+                },
+                _,
+            ) if matches!(name.as_str(), "optMap" | "optFlatMap") && args.len() == 2 => {
+                let (ty, given) = self.evaluate(checker, of, None);
+                let bound = Bound {
+                    name: self.text(args[0].span),
+                    origin: self.path(checker, of),
+                    expr: Some(of),
+                };
+                let inner = match ty {
+                    Type::Optional(inner) => *inner,
+                    other => other,
+                };
+                match given {
+                    Ok(Val::Absent) => {
+                        self.collect(checker, of);
+                        self.unset("nothing is there".to_owned());
+                    }
+                    Ok(given) => self.with(checker, inner, given, bound, |walk, checker| {
+                        walk.walk(checker, &args[1], steps, wanted);
+                    }),
                     Err(failure) => self.failed(&failure),
                 }
             }
@@ -207,36 +230,24 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The item number `at` of `range.map(variable, [test,] body)`.
+    /// The item number `at` of what a macro makes of each item.
     fn item(
         &mut self,
         checker: &mut Checker<'_>,
-        range: &'a Expr,
-        args: &'a [Expr],
+        found: Macro<'a>,
         at: usize,
         rest: &[Step],
         wanted: Option<Type>,
     ) {
-        let (variable, test, body) = match args {
-            [variable, body] => (variable, None, body),
-            [variable, test, body] => (variable, Some(test), body),
-            _ => return,
-        };
-        let (ty, all) = match self.items(checker, range) {
+        let (ty, all) = match self.items(checker, found.range) {
             Ok(all) => all,
             Err(failure) => return self.failed(&failure),
         };
-        let name = self.text(variable.span);
         let mut passed = 0;
-        for (item, origin) in all {
-            let bound = Bound {
-                name: name.clone(),
-                origin: Some(origin),
-                expr: None,
-            };
+        for (index, item) in all.into_iter().enumerate() {
             let wanted = wanted.clone();
-            let is_done = self.with(checker, ty.clone(), item, bound, |walk, checker| {
-                if let Some(test) = test {
+            let is_done = self.bind(checker, found, ty.clone(), (index, item), |walk, checker| {
+                if let Some(test) = found.test {
                     match walk.evaluate(checker, test, None).1 {
                         Ok(Val::Bool(true)) => {}
                         Ok(_) => return false,
@@ -250,45 +261,74 @@ impl<'a> Walk<'a> {
                 if passed <= at {
                     return false;
                 }
-                walk.walk(checker, body, rest, wanted);
+                walk.walk(checker, found.body, rest, wanted);
                 true
             });
             if is_done {
                 return;
             }
         }
-        self.collect(checker, range);
+        self.collect(checker, found.range);
         self.unset(short_list(passed));
     }
 
+    /// Does something with the variables of a macro bound to an item.
+    pub(super) fn bind<T>(
+        &mut self,
+        checker: &mut Checker<'_>,
+        found: Macro<'a>,
+        ty: Type,
+        (index, (item, origin)): (usize, Item<'a>),
+        body: impl FnOnce(&mut Self, &mut Checker<'_>) -> T,
+    ) -> T {
+        let bound = |name: &str, origin| Bound {
+            name: name.to_owned(),
+            origin,
+            expr: None,
+        };
+        let Some(second) = found.second else {
+            return self.with(checker, ty, item, bound(found.first, Some(origin)), body);
+        };
+        let index = Val::Int(i64::try_from(index).unwrap_or(i64::MAX));
+        self.with(
+            checker,
+            Type::Int,
+            index,
+            bound(found.first, None),
+            |walk, checker| walk.with(checker, ty, item, bound(second, Some(origin)), body),
+        )
+    }
+
+    /// Whether this comes to a list, and not to a map or to nothing.
+    pub(super) fn is_list(&mut self, checker: &mut Checker<'_>, expr: &Expr) -> bool {
+        let value = self.evaluate(checker, expr, None).1;
+        matches!(
+            value,
+            Ok(Val::Record(Value::List(_)) | Val::Repeated(..) | Val::List(_) | Val::Items(_))
+        )
+    }
+
     /// The items of a list, and the type of each.
-    fn items(
+    pub(super) fn items(
         &mut self,
         checker: &mut Checker<'_>,
         range: &'a Expr,
     ) -> Result<(Type, Vec<Item<'a>>), Box<Failure>> {
-        if let ExprKind::Call {
-            target: Some(of),
-            name,
-            args,
-        } = &range.kind
-            && name == "filter"
-            && let [variable, test] = args.as_slice()
+        if let Some(found) = Macro::of(range)
+            && found.name == "filter"
         {
-            let (ty, all) = self.items(checker, of)?;
-            let name = self.text(variable.span);
+            let (ty, all) = self.items(checker, found.range)?;
             let mut kept = Vec::new();
-            for (item, origin) in all {
-                let bound = Bound {
-                    name: name.clone(),
-                    origin: Some(origin.clone()),
-                    expr: None,
-                };
-                let keeps = self.with(checker, ty.clone(), item.clone(), bound, |walk, checker| {
-                    walk.evaluate(checker, test, None).1
-                })?;
+            for (index, item) in all.into_iter().enumerate() {
+                let keeps = self.bind(
+                    checker,
+                    found,
+                    ty.clone(),
+                    (index, item.clone()),
+                    |walk, checker| walk.evaluate(checker, found.body, None).1,
+                )?;
                 if matches!(keeps, Val::Bool(true)) {
-                    kept.push((item, origin));
+                    kept.push(item);
                 }
             }
             return Ok((ty, kept));
@@ -323,7 +363,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What an expression comes to, as a sink would see it; `None`: nothing.
-    fn shown(
+    pub(super) fn shown(
         &mut self,
         checker: &mut Checker<'_>,
         expr: &Expr,
@@ -343,7 +383,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn evaluate(
+    pub(super) fn evaluate(
         &mut self,
         checker: &mut Checker<'_>,
         expr: &Expr,
@@ -354,138 +394,8 @@ impl<'a> Walk<'a> {
         (typed.ty, self.run.evaluate(node))
     }
 
-    /// Tells everything that an expression reads.
-    fn collect(&mut self, checker: &mut Checker<'_>, expr: &'a Expr) {
-        if let ExprKind::Ident(name) = &expr.kind
-            && let Some(bound) = self.bound.iter().rev().find(|bound| bound.name == *name)
-            && let (None, Some(expr)) = (&bound.origin, bound.expr)
-        {
-            return self.collect(checker, expr);
-        }
-        if let Some(path) = self.path(checker, expr) {
-            if self.found.origins.iter().any(|known| known.path == path) {
-                return;
-            }
-            if self.found.origins.len() >= TOLD {
-                self.found.more += 1;
-                return;
-            }
-            let value = self.shown(checker, expr, None).ok().flatten();
-            return self.found.origins.push(Origin { path, value });
-        }
-        match &expr.kind {
-            ExprKind::Literal(_) | ExprKind::Ident(_) => {}
-            // What is no path, and no part of one, is a word of an enum.
-            ExprKind::Select { operand, .. } => self.collect(checker, operand),
-            ExprKind::Index { operand, index, .. } => {
-                self.collect(checker, operand);
-                self.collect(checker, index);
-            }
-            ExprKind::Call {
-                target: Some(range),
-                name,
-                args,
-            } if is_loop(name, args) => {
-                let Ok((ty, all)) = self.items(checker, range) else {
-                    return self.collect(checker, range);
-                };
-                if all.is_empty() {
-                    return self.collect(checker, range);
-                }
-                let name = self.text(args[0].span);
-                for (item, origin) in all {
-                    let bound = Bound {
-                        name: name.clone(),
-                        origin: Some(origin),
-                        expr: None,
-                    };
-                    self.with(checker, ty.clone(), item, bound, |walk, checker| {
-                        for body in &args[1..] {
-                            walk.collect(checker, body);
-                        }
-                    });
-                }
-            }
-            ExprKind::Call {
-                target: Some(group),
-                name,
-                args,
-            } if is_bind(group, name) && args.len() == 3 => {
-                let (ty, value) = self.evaluate(checker, &args[1], None);
-                let bound = Bound {
-                    name: self.text(args[0].span),
-                    origin: self.path(checker, &args[1]),
-                    expr: Some(&args[1]),
-                };
-                match value {
-                    Ok(value) => self.with(checker, ty, value, bound, |walk, checker| {
-                        walk.collect(checker, &args[2]);
-                    }),
-                    Err(_) => self.collect(checker, &args[1]),
-                }
-            }
-            ExprKind::Call { target, args, .. } => {
-                for part in target.as_deref().into_iter().chain(args) {
-                    self.collect(checker, part);
-                }
-            }
-            ExprKind::List(list) => list.iter().for_each(|item| self.collect(checker, &item.value)),
-            ExprKind::Map(entries) => {
-                for entry in entries {
-                    self.collect(checker, &entry.key);
-                    self.collect(checker, &entry.value);
-                }
-            }
-            ExprKind::Message { fields, .. } => {
-                fields
-                    .iter()
-                    .for_each(|field| self.collect(checker, &field.value));
-            }
-            ExprKind::Not(of) | ExprKind::Negate(of) => self.collect(checker, of),
-            ExprKind::Binary(_, one, two) => {
-                self.collect(checker, one);
-                self.collect(checker, two);
-            }
-            ExprKind::And(terms) | ExprKind::Or(terms) => {
-                terms.iter().for_each(|term| self.collect(checker, term));
-            }
-            ExprKind::Ternary(condition, yes, no) => {
-                for part in [condition, yes, no] {
-                    self.collect(checker, part);
-                }
-            }
-        }
-    }
-
-    /// Where in the input an expression reads, if it does nothing else.
-    fn path(&mut self, checker: &mut Checker<'_>, expr: &'a Expr) -> Option<String> {
-        match &expr.kind {
-            ExprKind::Ident(name) => {
-                let bound = self.bound.iter().rev().find(|bound| bound.name == *name);
-                match bound {
-                    Some(bound) => bound.origin.clone(),
-                    None => matches!(name.as_str(), "this" | "attributes").then(|| name.clone()),
-                }
-            }
-            ExprKind::Select { operand, field, .. } => {
-                Some(self.path(checker, operand)? + &path::named(field))
-            }
-            ExprKind::Index { operand, index, .. } => {
-                let path = self.path(checker, operand)?;
-                Some(match self.evaluate(checker, index, None).1 {
-                    Ok(Val::Text(key)) => path + &path::named(key.as_str()),
-                    Ok(Val::Int(at)) => format!("{path}[{at}]"),
-                    Ok(Val::Uint(at)) => format!("{path}[{at}]"),
-                    Ok(Val::Number(at)) => format!("{path}[{at}]"),
-                    _ => return None,
-                })
-            }
-            _ => None,
-        }
-    }
-
     /// Does something with a variable bound.
-    fn with<T>(
+    pub(super) fn with<T>(
         &mut self,
         checker: &mut Checker<'_>,
         ty: Type,
@@ -528,7 +438,7 @@ impl<'a> Walk<'a> {
     }
 
     /// As it is written, on one line.
-    fn text(&self, span: Span) -> String {
+    pub(super) fn text(&self, span: Span) -> String {
         let text = self.source.text();
         let text = text
             .get(span.start as usize..span.end as usize)
@@ -537,16 +447,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn is_bind(group: &Expr, name: &str) -> bool {
+pub(super) fn is_bind(group: &Expr, name: &str) -> bool {
     name == "bind" && matches!(&group.kind, ExprKind::Ident(group) if group == "cel")
-}
-
-fn is_loop(name: &str, args: &[Expr]) -> bool {
-    matches!(
-        name,
-        "map" | "filter" | "all" | "exists" | "exists_one" | "existsOne" | "sortBy"
-    ) && args.len() >= 2
-        && matches!(args[0].kind, ExprKind::Ident(_))
 }
 
 /// What a list or map of this type holds.

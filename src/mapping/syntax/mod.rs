@@ -4,9 +4,11 @@
 //! Bounded: no tree is higher than [`MAX_HEIGHT`], whatever the text.
 
 mod lexer;
+mod macros;
 mod parser;
 mod primary;
 
+pub(crate) use macros::{Macro, word};
 pub(crate) use parser::parse;
 
 use crate::mapping::source::Span;

@@ -1,0 +1,570 @@
+//! The standard rules of one value: of numbers, texts, bytes, enums, times and what else buf.validate knows.
+
+use prost_reflect::{DynamicMessage, Kind as Declared, Value};
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::{
+    formats,
+    options::{count, flag, get, list, message, text},
+    plan::{Fixed, Kind, Rule, Test},
+};
+use crate::canonical::time::{Instant, Span};
+
+/// How large a compiled pattern may be, in bytes.
+const PATTERN_LIMIT: usize = 1 << 20;
+
+/// A rule that cannot be one.
+pub(super) struct Refused {
+    pub(super) what: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Refused {
+    fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            hint: None,
+        }
+    }
+}
+
+/// The word under which the rules of a kind stand; empty: it has none.
+pub(super) fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Double => "double",
+        Kind::Float => "float",
+        Kind::Int32 => "int32",
+        Kind::Int64 => "int64",
+        Kind::Uint32 => "uint32",
+        Kind::Uint64 => "uint64",
+        Kind::Sint32 => "sint32",
+        Kind::Sint64 => "sint64",
+        Kind::Fixed32 => "fixed32",
+        Kind::Fixed64 => "fixed64",
+        Kind::Sfixed32 => "sfixed32",
+        Kind::Sfixed64 => "sfixed64",
+        Kind::Bool => "bool",
+        Kind::Enum => "enum",
+        Kind::Text => "string",
+        Kind::Bytes => "bytes",
+        Kind::Message(_) => "",
+        Kind::Timestamp => "timestamp",
+        Kind::Duration => "duration",
+        Kind::Any => "any",
+        Kind::FieldMask => "field_mask",
+        Kind::Wrapped(inner) => word(*inner),
+    }
+}
+
+/// What has such rules, for people.
+pub(super) fn shown(word: &str) -> String {
+    match word {
+        "" => "a message".to_owned(),
+        "repeated" => "a list".to_owned(),
+        "map" => "a map".to_owned(),
+        word => format!("a field of type `{word}`"),
+    }
+}
+
+/// Reads the rules of one value.
+pub(super) fn read(
+    rules: &DynamicMessage,
+    word: &str,
+    kind: Kind,
+    declared: &Declared,
+) -> Result<Vec<Rule>, Vec<Refused>> {
+    let mut reader = Reader {
+        rules,
+        word,
+        declared,
+        found: Vec::new(),
+        refused: Vec::new(),
+    };
+    match word {
+        "string" => reader.text(),
+        "bytes" => reader.bytes(),
+        "enum" => reader.enumeration(),
+        "any" => reader.any(),
+        "field_mask" => reader.field_mask(),
+        "timestamp" | "duration" => reader.time(),
+        _ => {
+            reader.range();
+            if flag(rules, "finite") {
+                reader.add("finite", "must be finite", Test::Finite);
+            }
+        }
+    }
+    if word != "any" && word != "field_mask" {
+        reader.choices();
+    }
+    debug_assert!(
+        !matches!(kind, Kind::Message(_)),
+        "messages have no rules of this sort"
+    );
+    if reader.refused.is_empty() {
+        Ok(reader.found)
+    } else {
+        Err(reader.refused)
+    }
+}
+
+struct Reader<'r> {
+    rules: &'r DynamicMessage,
+    word: &'r str,
+    declared: &'r Declared,
+    found: Vec<Rule>,
+    refused: Vec<Refused>,
+}
+
+impl Reader<'_> {
+    fn add(&mut self, id: &str, what: impl Into<Box<str>>, test: Test) {
+        let id = format!("{}.{id}", self.word).into();
+        self.found.push(Rule {
+            id,
+            what: what.into(),
+            test,
+        });
+    }
+
+    fn refuse(&mut self, what: impl Into<String>) {
+        self.refused.push(Refused::new(what));
+    }
+
+    fn fixed(&self, name: &str) -> Option<Fixed> {
+        fixed(&get(self.rules, name)?)
+    }
+
+    fn all(&self, name: &str) -> Vec<Fixed> {
+        list(self.rules, name).iter().filter_map(fixed).collect()
+    }
+
+    /// `const`, `in` and `not_in`, which every kind has.
+    fn choices(&mut self) {
+        if let Some(wanted) = self.fixed("const") {
+            let what = format!("must be {}", self.shown(&wanted));
+            self.add("const", what, Test::Equals(wanted));
+        }
+        let all = self.all("in");
+        if !all.is_empty() {
+            let what = format!("must be one of {}", self.listed(&all));
+            self.add("in", what, Test::In(all));
+        }
+        let all = self.all("not_in");
+        if !all.is_empty() {
+            let what = format!("must be none of {}", self.listed(&all));
+            self.add("not_in", what, Test::NotIn(all));
+        }
+    }
+
+    /// `lt`, `lte`, `gt` and `gte`. Where the lower bound is above the upper, what lies between is refused.
+    fn range(&mut self) {
+        let bound = |strict: &'static str, equal: &'static str| {
+            self.fixed(strict)
+                .map(|bound| (bound, false, strict))
+                .or_else(|| self.fixed(equal).map(|bound| (bound, true, equal)))
+        };
+        let (lower, upper) = (bound("gt", "gte"), bound("lt", "lte"));
+        let is_nan = |bound: &Option<(Fixed, bool, &str)>| matches!(bound, Some((Fixed::Double(number), ..)) if number.is_nan());
+        if is_nan(&lower) || is_nan(&upper) {
+            return self.refuse("a bound that is no number lets nothing through");
+        }
+        let above = lower.as_ref().map(|(bound, equal, _)| {
+            let word = if *equal { "at least" } else { "greater than" };
+            format!("{word} {}", self.shown(bound))
+        });
+        let below = upper.as_ref().map(|(bound, equal, _)| {
+            let word = if *equal { "at most" } else { "less than" };
+            format!("{word} {}", self.shown(bound))
+        });
+        let inside = match (&lower, &upper) {
+            (Some((low, ..)), Some((high, ..))) => less(low, high) || low == high,
+            _ => true,
+        };
+        let (id, what) = match (&lower, &upper, above, below) {
+            (Some((.., low)), Some((.., high)), Some(above), Some(below)) => {
+                let (exclusive, and) = if inside { ("", "and") } else { ("_exclusive", "or") };
+                (
+                    format!("{low}_{high}{exclusive}"),
+                    format!("must be {above} {and} {below}"),
+                )
+            }
+            (Some((.., word)), None, Some(what), _) | (None, Some((.., word)), _, Some(what)) => {
+                ((*word).to_owned(), format!("must be {what}"))
+            }
+            _ => return,
+        };
+        let strip = |bound: Option<(Fixed, bool, &str)>| bound.map(|(bound, equal, _)| (bound, equal));
+        let test = Test::Range {
+            lower: strip(lower),
+            upper: strip(upper),
+            inside,
+        };
+        self.add(&id, what, test);
+    }
+
+    fn text(&mut self) {
+        self.lengths("len", "min_len", "max_len", "character", Test::Characters);
+        self.lengths("len_bytes", "min_bytes", "max_bytes", "byte", Test::Length);
+        self.pattern();
+        for (name, what) in [
+            ("prefix", "must begin with"),
+            ("suffix", "must end with"),
+            ("contains", "must contain"),
+            ("not_contains", "must not contain"),
+        ] {
+            if let Some(part) = text(self.rules, name) {
+                let what = format!("{what} `{part}`");
+                self.part(name, what, part.as_bytes());
+            }
+        }
+        type Form = (&'static str, &'static str, fn(&str) -> bool);
+        const FORMS: [Form; 20] = [
+            ("email", "an e-mail address", formats::is_email),
+            ("hostname", "the name of a host", formats::is_hostname),
+            ("ip", "an IP address", formats::is_ip),
+            ("ipv4", "an IPv4 address", formats::is_ipv4),
+            ("ipv6", "an IPv6 address", formats::is_ipv6),
+            ("uri", "a URI", formats::is_uri),
+            ("uri_ref", "a URI reference", formats::is_uri_reference),
+            (
+                "address",
+                "the name of a host or an IP address",
+                formats::is_address,
+            ),
+            ("uuid", "a UUID", formats::is_uuid),
+            ("tuuid", "a UUID without hyphens", formats::is_trimmed_uuid),
+            (
+                "ip_with_prefixlen",
+                "an IP address with the length of its prefix",
+                formats::is_ip_with_length,
+            ),
+            (
+                "ipv4_with_prefixlen",
+                "an IPv4 address with the length of its prefix",
+                formats::is_ipv4_with_length,
+            ),
+            (
+                "ipv6_with_prefixlen",
+                "an IPv6 address with the length of its prefix",
+                formats::is_ipv6_with_length,
+            ),
+            ("ip_prefix", "an IP prefix", formats::is_ip_prefix),
+            ("ipv4_prefix", "an IPv4 prefix", formats::is_ipv4_prefix),
+            ("ipv6_prefix", "an IPv6 prefix", formats::is_ipv6_prefix),
+            ("host_and_port", "a host with its port", formats::is_host_and_port),
+            ("ulid", "a ULID", formats::is_ulid),
+            (
+                "protobuf_fqn",
+                "the full name of something in protobuf",
+                formats::is_full_name,
+            ),
+            (
+                "protobuf_dot_fqn",
+                "the full name of something in protobuf, behind a dot",
+                formats::is_dotted_full_name,
+            ),
+        ];
+        for (name, what, form) in FORMS {
+            if flag(self.rules, name) {
+                self.add(name, format!("must be {what}"), Test::Format(form));
+            }
+        }
+        let is_strict = !matches!(get(self.rules, "strict"), Some(Value::Bool(false)));
+        let (id, what, form): Form = match (get(self.rules, "well_known_regex"), is_strict) {
+            (Some(Value::EnumNumber(1)), true) => (
+                "header_name",
+                "the name of an HTTP header",
+                formats::is_header_name,
+            ),
+            (Some(Value::EnumNumber(1)), false) => (
+                "header_name",
+                "the name of an HTTP header",
+                formats::is_loose_header_name,
+            ),
+            (Some(Value::EnumNumber(2)), true) => (
+                "header_value",
+                "the value of an HTTP header",
+                formats::is_header_value,
+            ),
+            (Some(Value::EnumNumber(2)), false) => (
+                "header_value",
+                "the value of an HTTP header",
+                formats::is_loose_header,
+            ),
+            (Some(Value::EnumNumber(0)) | None, _) => return,
+            _ => return self.refuse("`well_known_regex` names a form that is not known"),
+        };
+        self.add(
+            &format!("well_known_regex.{id}"),
+            format!("must be {what}"),
+            Test::Format(form),
+        );
+    }
+
+    fn bytes(&mut self) {
+        self.lengths("len", "min_len", "max_len", "byte", Test::Length);
+        self.pattern();
+        for (name, what) in [
+            ("prefix", "must begin with"),
+            ("suffix", "must end with"),
+            ("contains", "must contain"),
+        ] {
+            if let Some(Fixed::Bytes(part)) = self.fixed(name) {
+                let what = format!("{what} {}", self.shown(&Fixed::Bytes(part.clone())));
+                self.part(name, what, &part);
+            }
+        }
+        for (name, what, lengths) in [
+            ("ip", "an IP address", &[4, 16][..]),
+            ("ipv4", "an IPv4 address", &[4]),
+            ("ipv6", "an IPv6 address", &[16]),
+            ("uuid", "a UUID", &[16]),
+        ] {
+            if flag(self.rules, name) {
+                self.add(name, format!("must be {what}"), Test::Lengths(lengths));
+            }
+        }
+    }
+
+    fn lengths(&mut self, exact: &str, low: &str, high: &str, unit: &str, test: fn(u64, u64) -> Test) {
+        let counted = |number: u64| format!("{number} {unit}{}", if number == 1 { "" } else { "s" });
+        if let Some(length) = count(self.rules, exact) {
+            self.add(
+                exact,
+                format!("must have {}", counted(length)),
+                test(length, length),
+            );
+        }
+        let (least, most) = (count(self.rules, low), count(self.rules, high));
+        if least > Some(most.unwrap_or(u64::MAX)) {
+            return self.refuse(format!("`{low}` is greater than `{high}`, so nothing is right"));
+        }
+        if let Some(least) = least {
+            self.add(
+                low,
+                format!("must have at least {}", counted(least)),
+                test(least, u64::MAX),
+            );
+        }
+        if let Some(most) = most {
+            self.add(
+                high,
+                format!("must have at most {}", counted(most)),
+                test(0, most),
+            );
+        }
+    }
+
+    fn pattern(&mut self) {
+        let Some(pattern) = text(self.rules, "pattern") else {
+            return;
+        };
+        match RegexBuilder::new(&pattern).size_limit(PATTERN_LIMIT).build() {
+            Ok(regex) => {
+                let what = format!("must match `{pattern}`");
+                self.add("pattern", what, Test::Pattern(Box::new(regex)));
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                let reason = reason
+                    .lines()
+                    .last()
+                    .unwrap_or_default()
+                    .trim_start_matches("error: ")
+                    .to_owned();
+                self.refused.push(Refused {
+                    what: format!("`pattern` is no pattern: {reason}"),
+                    hint: Some("RE2 syntax, as CEL wants it".to_owned()),
+                });
+            }
+        }
+    }
+
+    fn part(&mut self, name: &str, what: String, part: &[u8]) {
+        let test = match name {
+            "prefix" => Test::Starts(part.into()),
+            "suffix" => Test::Ends(part.into()),
+            _ => {
+                let escaped: String = part.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+                let regex = Regex::new(&format!("(?-u){escaped}"));
+                let Ok(regex) = regex else {
+                    return self.refuse(format!("`{name}` is too long"));
+                };
+                match name {
+                    "contains" => Test::Contains(Box::new(regex)),
+                    _ => Test::Lacks(Box::new(regex)),
+                }
+            }
+        };
+        self.add(name, what, test);
+    }
+
+    fn enumeration(&mut self) {
+        if flag(self.rules, "defined_only")
+            && let Declared::Enum(declared) = self.declared
+        {
+            let mut numbers: Vec<_> = declared
+                .values()
+                .map(|value| i128::from(value.number()))
+                .collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            let what = format!("must be a value of enum `{}`", declared.full_name());
+            self.add("defined_only", what, Test::Defined(numbers.into()));
+        }
+        let Declared::Enum(declared) = self.declared else {
+            return;
+        };
+        let unknown = |fixed: &Fixed| match fixed {
+            Fixed::Whole(number) => i32::try_from(*number)
+                .ok()
+                .and_then(|number| declared.get_value(number))
+                .is_none(),
+            _ => false,
+        };
+        let named: Vec<_> = self
+            .fixed("const")
+            .into_iter()
+            .chain(self.all("in"))
+            .filter(unknown)
+            .collect();
+        for fixed in named {
+            if let Fixed::Whole(number) = fixed {
+                self.refuse(format!(
+                    "a rule names {number}, which is no value of enum `{}`",
+                    declared.full_name()
+                ));
+            }
+        }
+    }
+
+    fn any(&mut self) {
+        for (name, what, wanted) in [
+            ("in", "must hold one of", true),
+            ("not_in", "must hold none of", false),
+        ] {
+            let all = self.all(name);
+            if !all.is_empty() {
+                let what = format!("{what} {}", self.listed(&all));
+                self.add(name, what, if wanted { Test::In(all) } else { Test::NotIn(all) });
+            }
+        }
+    }
+
+    fn field_mask(&mut self) {
+        let paths = |values: Vec<Value>| -> Vec<Box<[u8]>> {
+            let texts = values.into_iter().filter_map(|value| match value {
+                Value::String(text) => Some(text.into_bytes().into()),
+                _ => None,
+            });
+            texts.collect()
+        };
+        if let Some(mask) = message(self.rules, "const") {
+            let all = paths(list(&mask, "paths"));
+            self.add(
+                "const",
+                "must name just the paths of its rule",
+                Test::SamePaths(all),
+            );
+        }
+        for (name, what, wanted) in [
+            ("in", "must name only paths of its rule", true),
+            ("not_in", "must name no path of its rule", false),
+        ] {
+            let all = paths(list(self.rules, name));
+            if !all.is_empty() {
+                self.add(name, what, Test::Paths(all, wanted));
+            }
+        }
+    }
+
+    fn time(&mut self) {
+        self.range();
+        if flag(self.rules, "lt_now") {
+            self.add("lt_now", "must not lie in the future", Test::Past);
+        }
+        if flag(self.rules, "gt_now") {
+            self.add("gt_now", "must not lie in the past", Test::Future);
+        }
+        if let Some(Fixed::Nanos(span)) = self.fixed("within") {
+            let what = format!(
+                "must lie within {} of now",
+                Span::of(span).map_or_else(String::new, Span::to_text)
+            );
+            self.add("within", what, Test::Near(span));
+        }
+    }
+
+    /// A value of a rule: it stands in the schema, so it may be told.
+    fn shown(&self, fixed: &Fixed) -> String {
+        match fixed {
+            Fixed::Whole(number) => {
+                let value = match self.declared {
+                    Declared::Enum(kind) => i32::try_from(*number)
+                        .ok()
+                        .and_then(|number| kind.get_value(number)),
+                    _ => None,
+                };
+                value.map_or_else(|| number.to_string(), |value| format!("`{}`", value.name()))
+            }
+            Fixed::Double(number) => number.to_string(),
+            Fixed::Bool(flag) => flag.to_string(),
+            Fixed::Bytes(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if self.word != "bytes" => format!("`{text}`"),
+                _ => format!(
+                    "0x{}",
+                    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+                ),
+            },
+            Fixed::Nanos(nanos) if self.word == "duration" => {
+                Span::of(*nanos).map_or_else(|| format!("{nanos}ns"), Span::to_text)
+            }
+            Fixed::Nanos(nanos) => {
+                let instant = Instant {
+                    seconds: i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
+                    nanos: nanos.rem_euclid(1_000_000_000) as i32,
+                };
+                instant.to_text().unwrap_or_else(|| format!("{nanos}ns"))
+            }
+        }
+    }
+
+    fn listed(&self, all: &[Fixed]) -> String {
+        let mut shown: Vec<_> = all.iter().take(12).map(|fixed| self.shown(fixed)).collect();
+        if all.len() > shown.len() {
+            shown.push("…".to_owned());
+        }
+        shown.join(", ")
+    }
+}
+
+fn less(one: &Fixed, other: &Fixed) -> bool {
+    match (one, other) {
+        (Fixed::Whole(one), Fixed::Whole(other)) | (Fixed::Nanos(one), Fixed::Nanos(other)) => one < other,
+        (Fixed::Double(one), Fixed::Double(other)) => one < other,
+        _ => false,
+    }
+}
+
+fn fixed(value: &Value) -> Option<Fixed> {
+    Some(match value {
+        Value::Bool(flag) => Fixed::Bool(*flag),
+        Value::I32(number) | Value::EnumNumber(number) => Fixed::Whole(i128::from(*number)),
+        Value::I64(number) => Fixed::Whole(i128::from(*number)),
+        Value::U32(number) => Fixed::Whole(i128::from(*number)),
+        Value::U64(number) => Fixed::Whole(i128::from(*number)),
+        Value::F32(number) => Fixed::Double(f64::from(*number)),
+        Value::F64(number) => Fixed::Double(*number),
+        Value::String(text) => Fixed::Bytes(text.as_bytes().into()),
+        Value::Bytes(bytes) => Fixed::Bytes(bytes.to_vec().into()),
+        Value::Message(time) => {
+            let part = |name| match get(time, name) {
+                Some(Value::I64(number)) => i128::from(number),
+                Some(Value::I32(number)) => i128::from(number),
+                _ => 0,
+            };
+            Fixed::Nanos(part("seconds") * 1_000_000_000 + part("nanos"))
+        }
+        Value::List(_) | Value::Map(_) => return None,
+    })
+}
