@@ -36,9 +36,10 @@ pub(super) fn is_character(character: char) -> bool {
 /// The place of the first character, in bytes, that no text may have.
 pub(super) fn not_a_character(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    // The usual text, told apart without looking at each character.
     let is_suspect = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
-    let control = bytes.iter().position(is_suspect);
+    // Folded, it looks at many bytes at once: the usual text has none.
+    let has_control = bytes.iter().fold(false, |has, byte| has | is_suspect(byte));
+    let control = has_control.then(|| bytes.iter().position(is_suspect)).flatten();
     let beyond = memchr::memchr_iter(0xEF, bytes)
         .find(|at| matches!(bytes.get(at + 1..at + 3), Some([0xBF, 0xBE | 0xBF])));
     match (control, beyond) {
