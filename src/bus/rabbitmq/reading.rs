@@ -105,27 +105,32 @@ impl<'c> Reading<'c> {
         }
     }
 
-    /// Ends it: what was given out and not settled goes back, and is there for the next who looks when this returns.
-    /// At the end of a channel it would go back as well, but at some time after. And lapin cancels a consumer that is
-    /// dropped, at some time after: on a channel that is closed by then, it costs the connection.
-    pub(super) async fn put_back(self) -> Result<(), Fault> {
-        const ALL: u64 = 0;
-        let doing = format!("putting back what was read of queue `{}`", self.queue);
-        let putting_back = async {
+    /// Takes nothing more; the broker counts us among the readers no more when this returns.
+    ///
+    /// Before its channel is closed: lapin cancels a consumer that is dropped, at some time after, and on a channel that
+    /// is closed by then it costs the connection.
+    pub(super) async fn end(&self) -> Result<(), Fault> {
+        let cancelling = async {
             for consumer in self.deliveries.iter() {
                 let options = BasicCancelOptions::default();
                 self.channel.basic_cancel(consumer.tag(), options).await?;
             }
-            let options = BasicNackOptions {
-                requeue: true,
-                multiple: true,
-            };
-            self.channel.basic_nack(ALL, options).await
+            Ok(())
         };
-        timeout(PATIENCE, putting_back)
-            .await
-            .map_err(|_| faults::silent(&doing))?
-            .map_err(|error| faults::refused(error, &doing, self.link.address()))?;
+        self.done("ending the reading", cancelling).await
+    }
+
+    /// Ends it when nothing was settled: all goes back, and is there for the next who looks when this returns. At the end
+    /// of a channel it would go back as well, but at some time after.
+    pub(super) async fn put_back(self) -> Result<(), Fault> {
+        const ALL: u64 = 0;
+        self.end().await?;
+        let options = BasicNackOptions {
+            requeue: true,
+            multiple: true,
+        };
+        let putting_back = self.channel.basic_nack(ALL, options);
+        self.done("putting back what was read", putting_back).await?;
         let since = Instant::now();
         while standing(self.channel, &self.queue, self.link).await?.ready < self.taken {
             // Others may have taken some meanwhile.
@@ -134,6 +139,14 @@ impl<'c> Reading<'c> {
             }
         }
         Ok(())
+    }
+
+    async fn done(&self, what: &str, doing: impl Future<Output = lapin::Result<()>>) -> Result<(), Fault> {
+        let told = format!("{what} of queue `{}`", self.queue);
+        timeout(PATIENCE, doing)
+            .await
+            .map_err(|_| faults::silent(&told))?
+            .map_err(|error| faults::refused(error, &told, self.link.address()))
     }
 
     /// How many consumers read.
