@@ -29,7 +29,7 @@ use crate::{
     flow::{Carries, Keyed, Keys, Scope},
     mapping::{self, Source},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
-    store::{CrossReferences, DeferredStore, NoStore},
+    store::{CrossReferences, DeferredStore, GivenStore},
 };
 
 /// Checks a landscape, whose own message types stand beside those of `model`. All problems at once, those of reading
@@ -41,9 +41,13 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
     let schemas = schemas::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
     tables.know_systems(systems.names());
-    let store: Arc<dyn CrossReferences> = match landscape.findings.is_lenient {
-        true => Arc::new(NoStore),
-        false => Arc::new(DeferredStore::new(within(landscape, &landscape.store))),
+    let given = landscape
+        .findings
+        .is_lenient
+        .then(|| Arc::new(GivenStore::default()));
+    let store: Arc<dyn CrossReferences> = match &given {
+        Some(given) => given.clone(),
+        None => Arc::new(DeferredStore::new(within(landscape, &landscape.store))),
     };
     let channels = channels(landscape, pool, &mut problems);
     let keys = keys(landscape, &channels, &mut problems);
@@ -100,6 +104,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
             bus,
             types: pool.clone(),
             store: within(landscape, &landscape.store),
+            given,
             topology: Topology {
                 channels: channels
                     .iter()

@@ -212,3 +212,92 @@ tests:
     let (code, _, checked) = scene.command(&["check"], &[]).await;
     assert_eq!((code, checked), (Some(1), talk));
 }
+
+#[tokio::test]
+async fn a_flow_finds_the_references_that_its_test_gives_and_no_others() {
+    // given the store of the landscape knows a customer, and the flow asks who it is
+    let scene = Scene::shop();
+    let set = ["xref", "set", "shop", "customer", "17", "c-of-the-store"];
+    assert_eq!(scene.command(&set, &[]).await.0, Some(0));
+    fs::write(
+        scene.home().join("flows/stock.yaml"),
+        r#"flow: stock
+from: orders
+steps:
+  - translate: "StockMove{ order_id: this.order_id, quantity: 1u, sku:
+      xref.findTo('erp', 'customer', xref('shop', 'customer', this.order_id)).orValue('new') }"
+to: { system: erp, statement: UPDATE stock SET on_hand = :quantity WHERE sku = :sku }
+"#,
+    )
+    .expect("the test may write there");
+    fs::write(
+        scene.home().join("tests/stock.yaml"),
+        r#"flow: stock
+tests:
+  - test: both are known
+    given:
+      message: { order_id: "17", status: PAID }
+      references:
+        - { system: shop, kind: customer, id: 17, identity: c-1 }
+        - { system: erp, kind: customer, id: K-0042, identity: c-1 }
+        - { system: erp, kind: product, id: P-1, identity: c-1 }
+    expect: { message: { sku: K-0042 } }
+  - test: the erp does not know it
+    given:
+      message: { order_id: "17", status: PAID }
+      references: [{ system: shop, kind: customer, id: "17", identity: c-1 }]
+    expect: { message: { sku: new } }
+  - test: the erp knows it twice
+    given:
+      message: { order_id: "17", status: PAID }
+      references:
+        - { system: shop, kind: customer, id: "17", identity: c-1 }
+        - { system: erp, kind: customer, id: K-1, identity: c-1 }
+        - { system: erp, kind: customer, id: K-2, identity: c-1 }
+    expect: { fault: { step: translate } }
+  - test: nobody knows it, whatever was given before and stands in the store
+    given: { message: { order_id: "17", status: PAID } }
+    expect: { fault: { step: translate } }
+"#,
+    )
+    .expect("the test may write there");
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(0), "{data}{talk}");
+    assert!(data.contains("ok    stock: nobody knows it"), "{data}");
+}
+
+#[tokio::test]
+async fn a_reference_that_is_misspelt_is_told_with_its_place() {
+    // given
+    let scene = Scene::shop();
+    fs::write(
+        scene.home().join("tests/references.yaml"),
+        r#"flow: stock
+tests:
+  - test: one
+    given:
+      message: {}
+      references:
+        - { system: shpo, kind: customer, id: "1", identity: c-1 }
+        - { system: shop, kind: customer, id: "1", identiy: c-1 }
+        - { system: erp, kind: customer, id: "1", identity: c-1 }
+        - { system: erp, kind: customer, id: "1", identity: c-2 }
+    expect: nothing
+"#,
+    )
+    .expect("the test may write there");
+    // when
+    let (code, _, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(1));
+    for told in [
+        "error: there is no system `shpo`\n  --> tests/references.yaml:7:21\n",
+        "did you mean `shop`?",
+        "error: unknown option `identiy`\n  --> tests/references.yaml:8:52\n",
+        "error: this id of this system and kind is given twice\n  --> tests/references.yaml:10:11\n",
+    ] {
+        assert!(talk.contains(told), "{told}: {talk}");
+    }
+}

@@ -7,7 +7,7 @@ use prost_reflect::{DynamicMessage, MessageDescriptor, prost::Message as _};
 use trunkline_formats::{csv::Rows, json, lines::Lines, media_type};
 use trunkline_sdk::{Body, Kind, Need, Opt, Place, Settings, Value};
 
-use super::Reader;
+use super::{Reader, references::REFERENCE};
 use crate::{
     canonical,
     config::{Feed, FlowPlan},
@@ -44,6 +44,12 @@ pub(super) const GIVEN: &[Opt] = &[
         need: Need::Optional,
         summary: "the attributes of the message: `subject`, `key`, `time`, and what a source tells beside a record",
     },
+    Opt {
+        name: "references",
+        kind: Kind::List(&Kind::Group(REFERENCE)),
+        need: Need::Optional,
+        summary: "the cross-references that `xref` finds, and no others; left out, it finds none",
+    },
 ];
 
 /// What stands there, with numbers, truth values and nothing where they are written without quotes.
@@ -75,7 +81,10 @@ pub(super) fn value(settings: &Settings) -> Value<'static> {
 impl<'r> Reader<'r, '_> {
     pub(super) fn given(&mut self, flow: &'r FlowPlan, given: &Settings) -> Option<Message> {
         let entries = given.entries()?;
-        let mut contents = entries.iter().filter(|entry| entry.key != "attributes");
+        let beside = ["attributes", "references"];
+        let mut contents = entries
+            .iter()
+            .filter(|entry| !beside.contains(&entry.key.as_str()));
         let (Some(entry), None) = (contents.next(), contents.next()) else {
             let wanted = match &flow.feed {
                 Feed::Channel { .. } => "`message` or `file`",
