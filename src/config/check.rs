@@ -27,7 +27,7 @@ use crate::{
     bus::{Channel, Topology, rabbitmq},
     canonical::{KeyPath, rules::Rules},
     flow::{Carries, Keyed, Keys, Scope},
-    mapping::{self, Source},
+    mapping::{self, Source, functions::Zone},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
     store::{CrossReferences, DeferredStore, GivenStore},
 };
@@ -49,6 +49,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         Some(given) => given.clone(),
         None => Arc::new(DeferredStore::new(within(landscape, &landscape.store))),
     };
+    let zones = zones(landscape, &mut problems);
     let channels = channels(landscape, pool, &mut problems);
     let keys = keys(landscape, &channels, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
@@ -56,11 +57,15 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
     for file in &landscape.flows {
         // Its steps are checked whatever it is called.
         let name = flow_name(landscape, &file.name, &mut problems).unwrap_or_else(FlowName::nameless);
+        // It reads a system or writes one, never both.
+        let mut ends = [&file.from, &file.to].into_iter().flatten();
+        let zone = ends.find_map(|end| zones.get(end.get("system")?.text()?).copied());
         let scope = Scope {
             flow: &name,
             files: &landscape.files,
             pool,
             tables: &tables,
+            zone,
             references: &store,
             channels: &channels,
             carries: Carries::Unknown,
@@ -270,6 +275,26 @@ fn systems<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> Systems
         }
     }
     systems
+}
+
+/// The time zones that systems declare, by the names of the systems.
+fn zones<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> BTreeMap<&'l str, &'l str> {
+    let mut zones = BTreeMap::new();
+    for entry in &landscape.systems {
+        let Some(settings) = &entry.zone else {
+            continue;
+        };
+        match settings.text().filter(|text| !text.is_empty()) {
+            Some(text) if Zone::get(text).is_some() => drop(zones.insert(&*entry.name, text)),
+            Some(text) => problems.push(
+                Problem::new(&settings.place, format!("there is no time zone `{text}`"))
+                    .hint(Zone::near(text)),
+            ),
+            None => problems
+                .push(Problem::new(&settings.place, "`time_zone` names no time zone").hint(Zone::near(""))),
+        }
+    }
+    zones
 }
 
 /// The adapter of a system and its settings; `None`: which adapter it is cannot be said, and that was told.

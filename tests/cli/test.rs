@@ -301,3 +301,35 @@ tests:
         assert!(talk.contains(told), "{told}: {talk}");
     }
 }
+
+#[tokio::test]
+async fn a_time_without_a_zone_is_one_of_the_system_that_tells_it() {
+    // given the shop is in Copenhagen, and the folder is not said to be anywhere
+    let scene = Scene::shop();
+    scene.edit(
+        "SHOP_SECRET:-try-me}\" } } }",
+        "SHOP_SECRET:-try-me}\" } }, time_zone: Europe/Copenhagen }",
+    );
+    let order = fs::read_to_string(scene.home().join("tests/paid-order.json")).expect("it was copied");
+    let local = order.replace("2026-11-25T12:00:00+01:00", "2026-11-25 12:00:00");
+    assert_ne!(local, order);
+    fs::write(scene.home().join("tests/local.json"), local).expect("the test may write there");
+    fs::write(
+        scene.home().join("tests/zones.yaml"),
+        r"tests:
+  - test: noon in Copenhagen
+    flow: orders-in
+    given: { file: tests/local.json }
+    expect: { message: { placed_at: 2026-11-25T11:00:00Z } }
+  - test: noon nobody knows where
+    flow: orders-from-files
+    given: { file: tests/local.json }
+    expect: { fault: { path: placed_at } }
+",
+    )
+    .expect("the test may write there");
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(0), "{data}{talk}");
+}

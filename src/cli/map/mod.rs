@@ -118,6 +118,7 @@ impl Run {
             pool,
             this: mapping.takes().clone(),
             tables: &opened.plan.tables,
+            zone: mapping.zone(),
         };
         self.each(
             mapping,
@@ -146,12 +147,18 @@ impl Run {
         };
         let unlike = users
             .iter()
-            .find(|(_, other)| !alike(other.takes(), mapping.takes()));
+            .find(|(_, other)| !alike(other.takes(), mapping.takes()) || other.zone() != mapping.zone());
         match unlike {
             None => Ok(Some(mapping)),
-            Some((other, _)) => {
-                let what =
-                    format!("`{name}` takes one thing in flow `{first}` and another in flow `{other}`");
+            Some((flow, other)) => {
+                let what = match other.zone() == mapping.zone() {
+                    true => {
+                        format!("`{name}` takes one thing in flow `{first}` and another in flow `{flow}`")
+                    }
+                    false => {
+                        format!("`{name}` has one time zone in flow `{first}` and another in flow `{flow}`")
+                    }
+                };
                 let hint = format!("name the flow that is meant: `trunkline map {first}`");
                 Err(Fault::stop(what).hint(hint).into())
             }
@@ -188,6 +195,7 @@ impl Run {
             pool,
             this,
             tables: &opened.plan.tables,
+            zone: None,
         };
         Mapping::compile(&Source::file(name, text), &environment, None).map_err(|problems| {
             super::tell_problems(&opened.landscape, &problems);
