@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::scene::Scene;
+use crate::{scene::Scene, support::process::fed};
 
 impl Scene {
     /// Replaces a text in one of its files.
@@ -332,4 +332,123 @@ async fn a_time_without_a_zone_is_one_of_the_system_that_tells_it() {
     let (code, data, talk) = scene.command(&["test"], &[]).await;
     // then
     assert_eq!(code, Some(0), "{data}{talk}");
+}
+
+#[tokio::test]
+async fn a_document_is_given_as_the_flow_reads_it() {
+    // given one flow that reads elements of documents, and one that is sent whole ones
+    let scene = Scene::shop();
+    let write = |file: &str, text: &str| {
+        fs::write(scene.home().join(file), text).expect("the test may write there");
+    };
+    scene.edit(
+        "channels:\n",
+        "channels:\n  moves: { type: trunkline.commerce.v1.StockMove, external: true }\n",
+    );
+    scene.edit("orders-from-files,", "orders-from-files, files, posts,");
+    let mapping = "StockMove{ order_id: this['@id'], sku: this.Line[0], quantity: uint(size(this.Line)) }";
+    write(
+        "flows/files.yaml",
+        &format!(
+            "flow: files\nfrom: {{ system: drop, pattern: '*.xml', record: Orders/Order, lists: [Line] }}\n\
+             steps:\n  - translate: \"{mapping}\"\nto: moves\n"
+        ),
+    );
+    write(
+        "flows/posts.yaml",
+        &format!(
+            "flow: posts\nfrom: {{ system: shop, path: /moves }}\nsteps:\n  - translate: \"{mapping}\"\nto: moves\n"
+        ),
+    );
+    write(
+        "tests/one.xml",
+        "<Orders><Order id=\"7\"><Line>TEA</Line></Order></Orders>",
+    );
+    write(
+        "tests/whole.xml",
+        "<Order id=\"8\"><Line>TEA</Line><Line>CUP</Line></Order>",
+    );
+    write(
+        "tests/documents.yaml",
+        r#"tests:
+  - test: one element
+    flow: files
+    given: { file: tests/one.xml }
+    expect: { message: { order_id: "7", sku: TEA, quantity: 1 } }
+  - test: a whole document
+    flow: posts
+    given: { file: tests/whole.xml }
+    expect: { message: { order_id: "8", sku: TEA, quantity: 2 } }
+"#,
+    );
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(0), "{data}{talk}");
+    // when there are several
+    write(
+        "tests/one.xml",
+        "<Orders><Order id=\"7\"><Line>TEA</Line></Order><Order/></Orders>",
+    );
+    let (code, _, talk) = scene.command(&["test"], &[]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        talk.contains("`tests/one.xml` holds 2 records, and a test is given one"),
+        "{talk}"
+    );
+}
+
+/// A flow that reads stock in fixed columns.
+const COLUMNS: &str = "flow: columns
+from:
+  system: drop
+  pattern: '*.txt'
+  format: fixed
+  fields: [{ name: sku, length: 8 }, { name: on_hand, length: 6, type: number }]
+steps:
+  - translate: \"StockMove{ order_id: 'count', sku: this.sku, quantity: uint(this.on_hand) }\"
+to: moves
+";
+
+#[tokio::test]
+async fn records_of_fixed_width_are_read_as_their_flow_says() {
+    // given
+    let scene = Scene::shop();
+    let write = |file: &str, text: &str| {
+        fs::write(scene.home().join(file), text).expect("the test may write there");
+    };
+    scene.edit(
+        "channels:\n",
+        "channels:\n  moves: { type: trunkline.commerce.v1.StockMove, external: true }\n",
+    );
+    scene.edit("orders-from-files,", "orders-from-files, columns,");
+    write("flows/columns.yaml", COLUMNS);
+    write("tests/stock.txt", "TEA     000012\n");
+    write(
+        "tests/columns.yaml",
+        "flow: columns\ntests:\n  - test: columns\n    given: { file: tests/stock.txt }\n    \
+         expect: { message: { sku: TEA, quantity: 12 } }\n",
+    );
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(0), "{data}{talk}");
+    // when it is tried by hand, with a line that is too short among others
+    let home = scene.home();
+    let home = home.to_str().expect("the path is text");
+    let words = ["map", "columns", "--landscape", home, "--format", "fixed"];
+    let (code, data, talk) = fed(&words, b"TEA     000012\nCUP\nPOT     000003\n").await;
+    // then
+    assert_eq!(code, Some(1));
+    assert_eq!(data.lines().count(), 2, "{data}");
+    assert!(data.contains("\"sku\":\"POT\",\"quantity\":3"), "{data}");
+    assert!(
+        talk.starts_with("record 2:\nerror: this is no record of fixed width: "),
+        "{talk}"
+    );
+    // when the flow does not say what stands where
+    let words = ["map", "orders-in", "--landscape", home, "--format", "fixed"];
+    let (code, _, talk) = fed(&words, b"").await;
+    assert_eq!(code, Some(1));
+    assert!(talk.contains("name a flow that reads them"), "{talk}");
 }
