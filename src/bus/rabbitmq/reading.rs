@@ -106,7 +106,8 @@ impl<'c> Reading<'c> {
     }
 
     /// Ends it: what was given out and not settled goes back, and is there for the next who looks when this returns.
-    /// At the end of a channel it would go back as well, but at some time after.
+    /// At the end of a channel it would go back as well, but at some time after. And lapin cancels a consumer that is
+    /// dropped, at some time after: on a channel that is closed by then, it costs the connection.
     pub(super) async fn put_back(self) -> Result<(), Fault> {
         const ALL: u64 = 0;
         let doing = format!("putting back what was read of queue `{}`", self.queue);
