@@ -65,6 +65,10 @@ impl Test {
         let mut ended = Vec::with_capacity(tests.len());
         for test in &tests {
             let flow = &plan.flows[test.flow];
+            // One after the other: what was given to the last is not there any more.
+            if let Some(given) = &plan.given {
+                given.give(test.references.clone());
+            }
             let verdict = flow.steps.apply(test.given.clone()).await;
             ended.push(Ended {
                 test,
