@@ -452,3 +452,27 @@ async fn records_of_fixed_width_are_read_as_their_flow_says() {
     assert_eq!(code, Some(1));
     assert!(talk.contains("name a flow that reads them"), "{talk}");
 }
+
+#[tokio::test]
+async fn a_message_that_breaks_the_rules_of_its_type_fails_as_it_would_when_it_runs() {
+    // given a country in small letters, which the mapping takes over
+    let scene = Scene::shop();
+    let order = fs::read_to_string(scene.home().join("tests/paid-order.json")).expect("it is there");
+    assert!(order.contains("\"country_code\": \"DK\""), "{order}");
+    fs::write(
+        scene.home().join("tests/small.json"),
+        order.replace("\"country_code\": \"DK\"", "\"country_code\": \"dk\""),
+    )
+    .expect("the test may write there");
+    fs::write(
+        scene.home().join("tests/small.yaml"),
+        "flow: orders-in\ntests:\n  - test: small letters\n    given: { file: tests/small.json }\n    \
+         expect: { fault: { step: validate, path: ship_to.country_code } }\n",
+    )
+    .expect("the test may write there");
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(0), "{data}{talk}");
+    assert!(data.contains("ok    orders-in: small letters"), "{data}");
+}

@@ -12,7 +12,10 @@ use trunkline_sdk::Fault;
 
 use self::compare::{Difference, differences};
 use super::{Failure, Place, opened::Opened, say, watch};
-use crate::config::{self, Test as Case};
+use crate::{
+    config::{self, Test as Case},
+    flow::rehearse,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Test {
@@ -69,7 +72,7 @@ impl Test {
             if let Some(given) = &plan.given {
                 given.give(test.references.clone());
             }
-            let verdict = flow.steps.apply(test.given.clone()).await;
+            let verdict = rehearse(flow, test.given.clone()).await;
             ended.push(Ended {
                 test,
                 flow: flow.name.as_str(),
