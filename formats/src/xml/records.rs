@@ -6,7 +6,7 @@ use trunkline_sdk::Value;
 
 use super::{
     path::Path,
-    read::{MAX_DEPTH, NO_DOCTYPE, read},
+    read::{MAX_DEPTH, NO_DOCTYPE, read_owned},
     scan::{Scanner, Token},
 };
 use crate::{Encoding, Framed, Malformed, Mark, Unframed, malformed::readable_size};
@@ -156,11 +156,11 @@ impl<R: BufRead> Records<R> {
         };
         let Some(value) = std::str::from_utf8(bytes)
             .ok()
-            .and_then(|text| read(text, &self.lists).ok())
+            .and_then(|text| read_owned(text, &self.lists).ok())
         else {
             return Ok(None);
         };
-        let (value, length) = (value.into_owned(), bytes.len());
+        let length = bytes.len();
         self.scanner.skip(before)?;
         let line = self.scanner.lines + 1;
         self.scanner.skip(length)?;
@@ -313,10 +313,10 @@ impl<R: BufRead> Records<R> {
                 encoding.expected(),
             ))),
             // What the reader has to say is more exact.
-            Ok(text) => match (read(text, &self.lists), begun.fault) {
+            Ok(text) => match (read_owned(text, &self.lists), begun.fault) {
                 (Err(malformed), _) => Err(within(malformed)),
                 (Ok(_), Some(fault)) => Err(fault),
-                (Ok(value), None) => Ok(value.into_owned()),
+                (Ok(value), None) => Ok(value),
             },
         };
         let content = value.map_err(|why| Unframed {
