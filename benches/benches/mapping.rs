@@ -147,6 +147,7 @@ fn main() {
         pool,
         this: This::Record,
         tables: &tables,
+        zone: None,
     };
     let mapping = Mapping::compile(&Source::file("order.cel", MAPPING), &shop, Some(&order))
         .unwrap_or_else(|problems| panic!("{problems:#?}"));
@@ -219,6 +220,7 @@ fn main() {
         pool,
         this: This::Message(order.clone()),
         tables: &tables,
+        zone: None,
     };
     let predicate = |text: &str| {
         Predicate::compile(&Source::file("flow.yaml", text), &canonical)

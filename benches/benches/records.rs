@@ -202,6 +202,7 @@ fn compiled(name: &str, text: &str, target: &str, tables: &Tables) -> Mapping {
         pool,
         this: This::Record,
         tables,
+        zone: None,
     };
     let target = pool.get_message_by_name(target).expect("the model has it");
     Mapping::compile(&Source::file(name, text), &environment, Some(&target))

@@ -54,7 +54,7 @@ fn field(name: &str, start: usize, length: usize, kind: Kind) -> Field {
 #[test]
 fn each_block_is_read_as_the_readme_says() {
     let blocks = blocks();
-    assert!(blocks.len() >= 8 && blocks.len() % 2 == 0, "{blocks:#?}");
+    assert!(blocks.len() >= 8 && blocks.len().is_multiple_of(2), "{blocks:#?}");
     for pair in blocks.chunks(2) {
         let [(format, text), (tree, expected)] = pair else {
             panic!("blocks come in pairs")

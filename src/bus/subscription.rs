@@ -106,6 +106,12 @@ impl Receipt {
         self.line.is_closed()
     }
 
+    /// Whether the message has gone back by itself, and comes again, here or to somebody else: whoever has not begun
+    /// with it should not.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.line.is_lost()
+    }
+
     /// Takes the message off its queue. Only [`super::Bus::complete`] does so, after the confirm.
     pub(super) fn settle(mut self) {
         self.settled = true;
@@ -137,6 +143,10 @@ pub trait Settle: Send + Sync {
     fn abandon(&self, tag: u64);
     /// Whether the subscription was closed, and what it had given out went back.
     fn is_closed(&self) -> bool {
+        false
+    }
+    /// Whether the engine has lost what it had given out here.
+    fn is_lost(&self) -> bool {
         false
     }
 }

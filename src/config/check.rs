@@ -27,9 +27,9 @@ use crate::{
     bus::{Channel, Topology, rabbitmq},
     canonical::{KeyPath, rules::Rules},
     flow::{Carries, Keyed, Keys, Scope},
-    mapping::{self, Source},
+    mapping::{self, Source, functions::Zone},
     names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
-    store::{CrossReferences, DeferredStore, NoStore},
+    store::{CrossReferences, DeferredStore, GivenStore},
 };
 
 /// Checks a landscape, whose own message types stand beside those of `model`. All problems at once, those of reading
@@ -41,10 +41,15 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
     let schemas = schemas::read(&landscape.files, &mut problems);
     let systems = systems(landscape, &mut problems);
     tables.know_systems(systems.names());
-    let store: Arc<dyn CrossReferences> = match landscape.findings.is_lenient {
-        true => Arc::new(NoStore),
-        false => Arc::new(DeferredStore::new(within(landscape, &landscape.store))),
+    let given = landscape
+        .findings
+        .is_lenient
+        .then(|| Arc::new(GivenStore::default()));
+    let store: Arc<dyn CrossReferences> = match &given {
+        Some(given) => given.clone(),
+        None => Arc::new(DeferredStore::new(within(landscape, &landscape.store))),
     };
+    let zones = zones(landscape, &mut problems);
     let channels = channels(landscape, pool, &mut problems);
     let keys = keys(landscape, &channels, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
@@ -52,11 +57,15 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
     for file in &landscape.flows {
         // Its steps are checked whatever it is called.
         let name = flow_name(landscape, &file.name, &mut problems).unwrap_or_else(FlowName::nameless);
+        // It reads a system or writes one, never both.
+        let mut ends = [&file.from, &file.to].into_iter().flatten();
+        let zone = ends.find_map(|end| zones.get(end.get("system")?.text()?).copied());
         let scope = Scope {
             flow: &name,
             files: &landscape.files,
             pool,
             tables: &tables,
+            zone,
             references: &store,
             channels: &channels,
             carries: Carries::Unknown,
@@ -100,6 +109,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
             bus,
             types: pool.clone(),
             store: within(landscape, &landscape.store),
+            given,
             topology: Topology {
                 channels: channels
                     .iter()
@@ -265,6 +275,26 @@ fn systems<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> Systems
         }
     }
     systems
+}
+
+/// The time zones that systems declare, by the names of the systems.
+fn zones<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> BTreeMap<&'l str, &'l str> {
+    let mut zones = BTreeMap::new();
+    for entry in &landscape.systems {
+        let Some(settings) = &entry.zone else {
+            continue;
+        };
+        match settings.text().filter(|text| !text.is_empty()) {
+            Some(text) if Zone::get(text).is_some() => drop(zones.insert(&*entry.name, text)),
+            Some(text) => problems.push(
+                Problem::new(&settings.place, format!("there is no time zone `{text}`"))
+                    .hint(Zone::near(text)),
+            ),
+            None => problems
+                .push(Problem::new(&settings.place, "`time_zone` names no time zone").hint(Zone::near(""))),
+        }
+    }
+    zones
 }
 
 /// The adapter of a system and its settings; `None`: which adapter it is cannot be said, and that was told.

@@ -46,6 +46,14 @@ pub(crate) const LANDSCAPE: &[Opt] = &[
     },
 ];
 
+/// The words of a system beside its adapter.
+pub(crate) const SYSTEM: &[Opt] = &[Opt {
+    name: "time_zone",
+    kind: Kind::Text,
+    need: Need::Optional,
+    summary: "the zone of its times that tell none: `Europe/Copenhagen`; left out, UTC",
+}];
+
 /// The words of a channel.
 pub(crate) const CHANNEL: &[Opt] = &[
     Opt {
@@ -120,6 +128,8 @@ pub struct SystemEntry {
     pub place: Place,
     /// The word of its adapter with what stands behind it.
     pub value: Settings,
+    /// `time_zone:`.
+    pub zone: Option<Settings>,
 }
 
 /// An entry of `channels:`.
@@ -203,7 +213,11 @@ impl Landscape {
             .map(|entry| SystemEntry {
                 name: entry.key.clone(),
                 place: entry.place.clone(),
-                value: entry.value.clone(),
+                zone: entry.value.get("time_zone").cloned(),
+                value: match entry.value.get("time_zone") {
+                    Some(_) => entry.value.without("time_zone"),
+                    None => entry.value.clone(),
+                },
             })
             .collect();
         let channels = entries("channels").iter().map(channel).collect();

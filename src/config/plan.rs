@@ -17,6 +17,7 @@ use crate::{
     mapping::Tables,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
     recovery::Schedule,
+    store::GivenStore,
 };
 
 /// What will run.
@@ -28,6 +29,8 @@ pub struct Plan {
     pub bus: BusAddress,
     /// The folder for what flows remember.
     pub store: PathBuf,
+    /// Where flows that are only looked at find cross-references; `None`: these will run, and ask the store.
+    pub given: Option<Arc<GivenStore>>,
     /// The systems that flows use.
     pub systems: BTreeMap<SystemName, SystemPlan>,
     /// The flows, in the order of their files.

@@ -9,7 +9,7 @@ use trunkline_sdk::{Description, Kind, Need, Opt};
 
 use super::{
     flow::{FLOW, FROM, TO},
-    landscape::LANDSCAPE,
+    landscape::{LANDSCAPE, SYSTEM},
     tests::{EXPECT, FILE, TEST},
 };
 use crate::{adapters::ADAPTERS, flow::STEPS, names};
@@ -22,13 +22,16 @@ pub(crate) fn landscape() -> Value {
             (adapter.name.to_owned(), schema)
         })
         .collect();
-    let system = json!({
-        "type": "object",
-        "properties": adapters,
-        "additionalProperties": false,
-        "minProperties": 1,
-        "maxProperties": 1,
-    });
+    let one: Vec<_> = adapters
+        .keys()
+        .map(|name| json!({ "required": [name] }))
+        .collect();
+    let mut system = group(SYSTEM);
+    system["type"] = json!("object");
+    system["oneOf"] = json!(one);
+    if let Value::Object(words) = &mut system["properties"] {
+        words.extend(adapters);
+    }
     let mut schema = group(LANDSCAPE);
     for named in ["systems", "channels", "processes"] {
         schema["properties"][named]["propertyNames"] = json!({ "pattern": names::WORD });

@@ -1,11 +1,17 @@
 //! From a flow into a sink: messages are written until the system has said what became of each.
+//!
+//! Promises: what has gone back to its queue meanwhile is not written any more. An adapter that panics does not fell
+//! its flow again and again: its system is opened anew, the messages are written one by one, and the one on which it
+//! panics by itself is parked.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use trunkline_sdk::{Body, Context, Delivered, Fault, Outcome, Record, Remedy, Sink, System};
 
 use crate::{
@@ -51,6 +57,13 @@ struct Unit {
     parts: Vec<Delivered>,
 }
 
+/// What became of units that were written together.
+struct Written {
+    units: Vec<(Unit, Settled)>,
+    /// The adapter panicked.
+    panicked: bool,
+}
+
 /// What became of a unit.
 enum Settled {
     Written,
@@ -93,13 +106,20 @@ impl Outbound {
             }
         }
         let mut patience = Patience::new();
-        let mut told = false;
+        let (mut told, mut went_back) = (false, false);
+        let mut one_by_one = false;
         while !waiting.is_empty() {
+            let rest = waiting.split_off(if one_by_one { 1 } else { waiting.len() });
             let mut again = Vec::new();
             let mut delay = Duration::ZERO;
-            let mut lost = false;
             let opened = self.opened();
-            for (unit, settled) in self.write_once(&*opened.sink, waiting).await {
+            let Written { units, panicked } = self.write_once(&*opened.sink, waiting).await;
+            if panicked {
+                tracing::error!(flow = %flow.name(), system = %self.system, "the adapter panicked; its system is opened anew");
+                one_by_one = true;
+            }
+            let mut lost = panicked;
+            for (unit, settled) in units {
                 match settled {
                     Settled::Written => outcomes.delivered(unit.delivery),
                     Settled::Failed(fault) => {
@@ -119,6 +139,7 @@ impl Outbound {
                     }
                 }
             }
+            again.extend(rest);
             waiting = again;
             if waiting.is_empty() || flow.is_stopping() {
                 break;
@@ -127,17 +148,25 @@ impl Outbound {
             outcomes.complete().await;
             let next = async {
                 tokio::time::sleep(delay).await;
-                if lost && let Err(fault) = self.open_again(&opened).await {
-                    // It is written to the old one once more: that may have come back by itself.
+                while lost && let Err(fault) = self.open_again(&opened).await {
                     tracing::debug!(flow = %flow.name(), system = %self.system, error = %fault, "not there yet");
+                    if !panicked {
+                        // It is written to the old one once more: that may have come back by itself.
+                        break;
+                    }
+                    tokio::time::sleep(patience.delay()).await;
                 }
             };
             tokio::select! {
                 () = next => {}
                 () = flow.stopping() => {}
             }
+            // What went back meanwhile comes again, perhaps to another process: it is not written beside that one.
+            let count = waiting.len();
+            waiting.retain(|unit| !unit.delivery.receipt.is_lost());
+            went_back |= waiting.len() < count;
         }
-        if told && waiting.is_empty() {
+        if told && waiting.is_empty() && !went_back {
             tracing::info!(flow = %flow.name(), system = %self.system, "the system takes messages again");
         }
     }
@@ -157,9 +186,26 @@ impl Outbound {
         Ok(())
     }
 
-    async fn write_once(&self, sink: &dyn Sink, units: Vec<Unit>) -> Vec<(Unit, Settled)> {
+    async fn write_once(&self, sink: &dyn Sink, mut units: Vec<Unit>) -> Written {
         let batch: Vec<_> = units.iter().flat_map(|unit| unit.parts.iter().cloned()).collect();
-        let mut outcomes = sink.write(&batch).await;
+        let written = AssertUnwindSafe(sink.write(&batch)).catch_unwind().await;
+        let panicked = written.is_err();
+        if panicked
+            && units.len() == 1
+            && let Some(unit) = units.pop()
+        {
+            let fault = Fault::dead_letter(format!(
+                "the adapter of `{}` panicked on this message; it is in doubt whether it was applied",
+                self.system
+            ))
+            .hint("this is a mistake of the adapter: please report it with what the log says of it");
+            let units = vec![(unit, Settled::Failed(fault))];
+            return Written { units, panicked };
+        }
+        let mut outcomes = written.unwrap_or_else(|_| {
+            let fault = || Fault::reopen(format!("the adapter of `{}` panicked", self.system));
+            batch.iter().map(|_| Outcome::InDoubt(fault())).collect()
+        });
         if outcomes.len() != batch.len() {
             // An adapter that breaks its contract must not settle messages it may have lost.
             let (told, asked) = (outcomes.len(), batch.len());
@@ -177,7 +223,8 @@ impl Outbound {
             let settled = settle(outcomes.by_ref().take(unit.parts.len()), self.in_doubt);
             (unit, settled)
         };
-        units.into_iter().map(settled).collect()
+        let units = units.into_iter().map(settled).collect();
+        Written { units, panicked }
     }
 
     fn parts(&self, delivery: &Delivery, emitted: Vec<Emitted>) -> Result<Vec<Delivered>, Fault> {

@@ -10,6 +10,7 @@ mod ordered;
 mod partition;
 mod processor;
 mod reading;
+mod rehearse;
 mod replay;
 mod route;
 mod run;
@@ -23,6 +24,7 @@ use trunkline_sdk::{Kind, Need, Opt, Settings};
 
 pub use key::{Keyed, Keys};
 pub use processor::{Expression, Processor, Rule, Step};
+pub(crate) use rehearse::rehearse;
 pub(crate) use run::{Flow, Outcomes, cause, onward, outputs, run, tell_refused, valid};
 pub(crate) use scope::{Carries, Scope};
 pub use steps::{Emitted, Failed, Steps, Verdict};

@@ -6,7 +6,8 @@
 //! - A message that fails in passing is tried again in place. One that fails for good is parked, and what follows
 //!   under its key is parked behind it, while other keys flow; [`Replay`] takes them up again in their order.
 //! - Which keys are parked is told by the parked messages: it is looked up whenever the bus began to receive anew,
-//!   because another process may have been at work in between.
+//!   because another process may have been at work in between. What went back is not begun any more, for the same
+//!   reason; all that is in our hands then goes back with it.
 //! - The key is that of the body, not of the header: a message that lies in another partition than its key's, or
 //!   came through the intake, is sent on to where it belongs, in its order.
 //!
@@ -96,6 +97,8 @@ struct Reading<'r> {
     messages: usize,
     /// In which the last delivery came.
     session: Option<u64>,
+    /// Some of what we had went back.
+    went_back: bool,
     /// What is parked, as far as is known.
     known: HashSet<MessageId>,
     /// Requests for a replay, one is carried out after the other.
@@ -111,6 +114,7 @@ impl<'r> Reading<'r> {
             under_way: FuturesUnordered::new(),
             messages: 0,
             session: None,
+            went_back: false,
             known: HashSet::new(),
             requests: VecDeque::new(),
             replay: None,
@@ -123,8 +127,11 @@ impl<'r> Reading<'r> {
         let mut result = Ok(());
         while !flow.is_stopping() {
             self.advance_replay().await;
-            self.start_waves();
-            let due = self.lanes.due();
+            if !self.start_waves() {
+                self.leave_session().await;
+            }
+            // Without room nothing is taken, though it may be due long since.
+            let due = self.lanes.due().filter(|_| self.has_room());
             tokio::select! {
                 biased;
                 () = flow.stopping() => break,
@@ -152,18 +159,30 @@ impl<'r> Reading<'r> {
         result
     }
 
-    /// Takes what can be worked on, several keys together. A system gets one wave after the other.
-    fn start_waves(&mut self) {
-        while self.messages < UNDER_WAY && (self.reader.sink.is_none() || self.under_way.is_empty()) {
+    fn has_room(&self) -> bool {
+        self.messages < UNDER_WAY && (self.reader.sink.is_none() || self.under_way.is_empty())
+    }
+
+    /// Takes what can be worked on, several keys together. A system gets one wave after the other. False: what we have
+    /// went back, and another may be at work on it.
+    fn start_waves(&mut self) -> bool {
+        while !self.went_back && self.has_room() && !self.reader.flow.is_stopping() {
             let taken = self.lanes.take(BATCH, Instant::now());
             let count = taken.len();
             if count == 0 {
-                return;
+                break;
+            }
+            self.went_back |= taken
+                .iter()
+                .any(|taken| taken.delivery.delivery.receipt.is_lost());
+            if self.went_back {
+                return false;
             }
             self.messages += count;
             let wave = Wave::run(self.reader, taken).map(move |ended| (count, ended));
             self.under_way.push(wave.boxed());
         }
+        !self.went_back
     }
 
     async fn arrive(&mut self, mut delivery: Delivery) {
@@ -191,15 +210,20 @@ impl<'r> Reading<'r> {
 
     /// The bus has begun to receive anew: what we had went back, and others may have parked and replayed since.
     async fn begin_session(&mut self, session: u64) {
+        self.leave_session().await;
+        self.look_up().await;
+        self.session = Some(session);
+    }
+
+    /// Forgets what we have: all of it comes again.
+    async fn leave_session(&mut self) {
         self.finish_waves().await;
+        (self.session, self.went_back) = (None, false);
         self.lanes.clear();
         self.requests.clear();
         if let Some(replay) = self.replay.take() {
-            // The request comes again.
             replay.close().await;
         }
-        self.look_up().await;
-        self.session = Some(session);
     }
 
     /// Learns which keys are parked, and behind which message.
@@ -241,6 +265,7 @@ impl<'r> Reading<'r> {
         for ended in ended {
             match ended {
                 Ended::Done(None) | Ended::Parked(None, _) => {}
+                Ended::WentBack => self.went_back = true,
                 Ended::Again(key, delivery, delay) => {
                     let arrival = Arrival {
                         delivery: *delivery,

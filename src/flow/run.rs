@@ -295,12 +295,15 @@ impl Flow {
         self.complete_or(hops, parked).await;
     }
 
-    /// As [`Flow::complete`]; `parked` makes the hop of an input that is parked instead.
+    /// As [`Flow::complete`]; `parked` makes the hop of an input that is parked instead. Gives the hops that were given
+    /// up: their inputs went back, or will.
     pub(super) async fn complete_or(
         &self,
         mut hops: Vec<Hop>,
         mut parked: impl FnMut(Delivery, &Fault) -> Hop,
-    ) {
+    ) -> Vec<Hop> {
+        let is_lost = |hop: &Hop| hop.inputs.iter().any(|input| input.receipt.is_lost());
+        let mut given_up = Vec::new();
         let mut patience = Patience::new();
         let mut told = false;
         while !hops.is_empty() {
@@ -317,6 +320,12 @@ impl Flow {
                     Err(again) => refused.push(again),
                 }
             }
+            // It comes again, perhaps to another process, and what comes of it then has the same ids.
+            given_up.extend(
+                refused
+                    .extract_if(.., |refused| is_lost(&refused.hop))
+                    .map(|lost| lost.hop),
+            );
             let Some(first) = refused.first() else { continue };
             if !told {
                 tell_refused(&self.name, refused.len(), &first.fault);
@@ -331,9 +340,11 @@ impl Flow {
                 () = self.stopping() => {}
             }
         }
-        if told && hops.is_empty() {
+        given_up.append(&mut hops);
+        if told && given_up.is_empty() {
             tracing::info!(flow = %self.name, "the bus takes messages again");
         }
+        given_up
     }
 
     /// The flow's name.
@@ -386,7 +397,7 @@ pub(crate) fn valid<'e>(
 }
 
 /// Whether an encoded message obeys these rules; what it breaks is counted.
-fn obeys(rules: Option<&Rules>, bytes: &[u8], tally: &Tally) -> Result<(), Fault> {
+pub(super) fn obeys(rules: Option<&Rules>, bytes: &[u8], tally: &Tally) -> Result<(), Fault> {
     let Some(rules) = rules else { return Ok(()) };
     let violations = rules.check(bytes, SystemTime::now).map_err(|broken| {
         Fault::dead_letter(format!("the message cannot be read: {broken}"))

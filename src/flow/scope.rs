@@ -76,6 +76,8 @@ pub(crate) struct Scope<'c> {
     pub(crate) pool: &'c DescriptorPool,
     /// The code tables.
     pub(crate) tables: &'c Tables,
+    /// The time zone of the system that the flow reads or writes, where it declares one.
+    pub(crate) zone: Option<&'c str>,
     /// Where cross-references are asked for.
     pub(crate) references: &'c Arc<dyn CrossReferences>,
     /// The channels with their types.
@@ -153,6 +155,7 @@ impl Scope<'_> {
             pool: self.pool,
             this,
             tables: self.tables,
+            zone: self.zone,
         };
         compile(&environment)
             .map_err(|found| self.problems.extend(found))

@@ -1,7 +1,8 @@
 //! One message each of several keys, worked on and completed together.
 //!
-//! Promises: of what it was given each message ends in one way, told when all are durable. A fault that may pass
-//! gives the message back, to be tried again in place; any other parks it, with its place among the parked.
+//! Promises: of what it was given each message ends in one way, told when all are durable, but for those that went back
+//! to their queue. A fault that may pass gives the message back, to be tried again in place; any other parks it, with
+//! its place among the parked.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -48,6 +49,8 @@ pub(super) enum Ended {
     Again(Arc<str>, Box<Delivery>, Duration),
     /// It is parked.
     Parked(LaneKey, MessageId),
+    /// Some have gone back to their queue, or are about to: nothing that follows them may be worked on.
+    WentBack,
 }
 
 /// A delivery among those of a process: its session and the engine's number for it.
@@ -62,7 +65,7 @@ pub(super) struct Wave<'r> {
 }
 
 impl<'r> Wave<'r> {
-    /// Works on these messages until each has ended, or the flow is stopping.
+    /// Works on these messages until each has ended or gone back, as all do when the flow is stopping.
     pub(super) async fn run(reader: &'r Reader<'r>, taken: Vec<Taken<Arrival>>) -> Vec<Ended> {
         let flow = reader.flow;
         let mut wave = Self {
@@ -110,7 +113,9 @@ impl<'r> Wave<'r> {
             sink.write(flow, units, &mut wave).await;
         }
         wave.complete().await;
-        wave.ended.into_values().collect()
+        let went_back = wave.ended.len() < wave.lanes.len();
+        let ended = wave.ended.into_values();
+        ended.chain(went_back.then_some(Ended::WentBack)).collect()
     }
 
     fn settle(&mut self, delivery: Delivery) {
@@ -208,8 +213,10 @@ impl Outcomes for Wave<'_> {
     async fn complete(&mut self) {
         let flow = self.reader.flow;
         let hops = std::mem::take(&mut self.hops);
-        flow.complete_or(hops, |input, fault| self.refuse(input, "to", fault))
-            .await;
+        let given_up = flow.complete_or(hops, |input, fault| self.refuse(input, "to", fault));
+        for input in given_up.await.iter().flat_map(|hop| &hop.inputs) {
+            self.ended.remove(&ticket(input));
+        }
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Environment<'e> {
     pub this: This,
     /// The lookup tables.
     pub tables: &'e Tables,
+    /// The time zone of functions that are given none, by its name; `None`: UTC, and a text must say its offset.
+    pub zone: Option<&'e str>,
 }
 
 /// What comes in.
@@ -160,6 +162,7 @@ pub struct Mapping {
     references: Vec<ReferenceUse>,
     produces: Produces,
     form: Form,
+    zone: Option<Box<str>>,
 }
 
 /// How often references may lead to further ones.
@@ -219,6 +222,7 @@ impl Mapping {
             references,
             produces,
             form,
+            zone: environment.zone.map(Into::into),
         })
     }
 
@@ -230,6 +234,11 @@ impl Mapping {
     /// What it takes.
     pub fn takes(&self) -> &This {
         &self.takes
+    }
+
+    /// The time zone of its functions that are given none.
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
     }
 
     /// What it gives.

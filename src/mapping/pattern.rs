@@ -57,24 +57,18 @@ impl<'a> Run<'a> {
     }
 
     fn replace(&mut self, pattern: &Pattern, text: Text<'a>, with: &str, most: usize) -> Evaluated<'a> {
-        Finding::check_replacement(with, pattern.regex.captures_len()).map_err(Failure::new)?;
+        let pieces = pieces(with, pattern.regex.captures_len()).map_err(Failure::new)?;
         let whole = text.as_str();
         let (mut out, mut since) = (String::with_capacity(whole.len()), 0);
         for found in pattern.regex.captures_iter(whole).take(most) {
             let before = out.len();
             let range = found.get(0).map(|found| found.range()).unwrap_or_default();
             out.push_str(&whole[since..range.start]);
-            let mut signs = with.chars();
-            while let Some(sign) = signs.next() {
-                match (sign, sign == '\\') {
-                    (_, true) => match signs.next().and_then(|next| next.to_digit(10)) {
-                        Some(group) => {
-                            out.push_str(found.get(group as usize).map_or("", |part| part.as_str()));
-                        }
-                        None => out.push('\\'),
-                    },
-                    (plain, _) => out.push(plain),
-                }
+            for piece in &pieces {
+                out.push_str(match piece {
+                    Piece::Text(text) => text,
+                    Piece::Group(group) => found.get(*group).map_or("", |part| part.as_str()),
+                });
             }
             since = range.end;
             self.budget.steps(1)?;
@@ -88,25 +82,35 @@ impl<'a> Run<'a> {
     }
 }
 
+/// A part of a replacement.
+enum Piece<'w> {
+    Text(&'w str),
+    /// What a group of the pattern has found.
+    Group(usize),
+}
+
 impl Finding {
     /// Whether the groups that a replacement names are those of the pattern.
     pub(super) fn check_replacement(with: &str, groups: usize) -> Result<(), String> {
-        let mut signs = with.chars();
-        while let Some(sign) = signs.next() {
-            if sign != '\\' {
-                continue;
-            }
-            match signs.next() {
-                Some('\\') => {}
-                Some(digit) if digit.is_ascii_digit() => {
-                    let group = digit.to_digit(10).unwrap_or(0) as usize;
-                    if group >= groups {
-                        return Err(format!("the pattern has no group {group}"));
-                    }
-                }
-                _ => return Err("a backslash of the replacement stands before no group".to_owned()),
-            }
-        }
-        Ok(())
+        pieces(with, groups).map(drop)
     }
+}
+
+fn pieces(with: &str, groups: usize) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = with;
+    while let Some(at) = rest.find('\\') {
+        pieces.push(Piece::Text(&rest[..at]));
+        let behind = &rest[at + 1..];
+        let sign = behind.chars().next().unwrap_or(' ');
+        match sign.to_digit(10).map(|group| group as usize) {
+            Some(group) if group < groups => pieces.push(Piece::Group(group)),
+            Some(group) => return Err(format!("the pattern has no group {group}")),
+            None if sign == '\\' => pieces.push(Piece::Text("\\")),
+            None => return Err("a backslash of the replacement stands before no group".to_owned()),
+        }
+        rest = &behind[sign.len_utf8()..];
+    }
+    pieces.push(Piece::Text(rest));
+    Ok(pieces)
 }

@@ -91,6 +91,7 @@ impl Rule {
             pool: over.pool(),
             this: This::Record,
             tables: &tables,
+            zone: None,
         };
         let mut checker = Checker::new(&environment, &source);
         let (slot, node) = checker.rule("this", over.this(), &expr);

@@ -223,7 +223,7 @@ mod tests {
         bus::{Bus, Destination, Hop, Outgoing, embedded::EmbeddedBus},
         config::{Files, Landscape, Variables, check},
         message::{Content, Message},
-        names::{ChannelName, MessageId, TypeName},
+        names::{ChannelName, MessageId, QueueName, TypeName},
         runtime::Runtime,
     };
 
@@ -284,6 +284,8 @@ mod tests {
     #[async_trait]
     impl Sink for Fickle {
         async fn write(&self, batch: &[Delivered]) -> Vec<Outcome> {
+            let poison = batch.iter().any(|delivered| delivered.record.id == "poison");
+            assert!(!poison, "this panic is the test's");
             let lost = self.flow == "unlucky" && self.number == 1;
             let outcome = |_: &Delivered| {
                 if lost {
@@ -321,6 +323,15 @@ mod tests {
         plan
     }
 
+    fn fickle(told: mpsc::UnboundedSender<String>) -> &'static Fickle {
+        Box::leak(Box::new(Fickle {
+            opened: Arc::default(),
+            number: 0,
+            flow: String::new(),
+            told,
+        }))
+    }
+
     async fn publish(bus: &dyn Bus, channel: &str, id: &str) {
         let content = Content::Canonical {
             type_name: TypeName::new("trunkline.commerce.v1.StockMove"),
@@ -344,12 +355,7 @@ mod tests {
         // given two flows into one system
         let folder = tempfile::TempDir::new().expect("there is a place for temporary files");
         let (told, mut heard) = mpsc::unbounded_channel();
-        let adapter = Box::leak(Box::new(Fickle {
-            opened: Arc::default(),
-            number: 0,
-            flow: String::new(),
-            told,
-        }));
+        let adapter = fickle(told);
         let plan = plan(folder.path(), adapter);
         let bus = EmbeddedBus::open(&folder.path().join("data")).expect("the test may write there");
         let bus: Arc<dyn Bus> = Arc::new(bus);
@@ -368,5 +374,40 @@ mod tests {
         assert_eq!(heard.recv().await.as_deref(), Some("closed 1"));
         assert_eq!(heard.recv().await.as_deref(), Some("closed 2"));
         assert_eq!(adapter.opened.load(Ordering::Relaxed), 2);
+    }
+    #[tokio::test]
+    async fn a_message_on_which_an_adapter_panics_is_parked_and_the_others_are_written() {
+        // given three messages, which are written together
+        let folder = tempfile::TempDir::new().expect("there is a place for temporary files");
+        let (told, mut heard) = mpsc::unbounded_channel();
+        let plan = plan(folder.path(), fickle(told));
+        let bus = EmbeddedBus::open(&folder.path().join("data")).expect("the test may write there");
+        let bus: Arc<dyn Bus> = Arc::new(bus);
+        bus.declare(&plan.topology).await.expect("the place is fresh");
+        for id in ["1", "poison", "3"] {
+            publish(&*bus, "lucky-moves", id).await;
+        }
+        // when
+        let runtime = Runtime::start_on(bus.clone(), &plan, None)
+            .await
+            .expect("it starts");
+        // then the others are written, each through a system that has not seen the panic
+        let mut through = Vec::new();
+        while through.len() < 2 {
+            let said = heard.recv().await.expect("somebody tells");
+            through.extend(said.strip_prefix("lucky through ").map(str::to_owned));
+        }
+        assert!(through[0] < through[1], "{through:?}");
+        // then the one is parked, and says why
+        let lucky = FlowName::new("lucky").expect("it is a word");
+        let channel = ChannelName::new("lucky-moves").expect("it is a word");
+        let queue = QueueName::of_subscriber(&channel, &lucky);
+        assert!(runtime.stop().await);
+        let bus = EmbeddedBus::open(&folder.path().join("data")).expect("it was closed");
+        let parked = bus.parked(&queue, 10).await.expect("it can be read");
+        assert_eq!(parked.len(), 1);
+        assert_eq!(parked[0].message.id.as_str(), "poison");
+        let cause = parked[0].cause.as_ref().expect("it was parked by us");
+        assert!(cause.what.contains("panicked"), "{}", cause.what);
     }
 }

@@ -7,7 +7,7 @@ mod sqlite_references;
 use bytes::Bytes;
 use trunkline_sdk::Fault;
 
-pub use references::{CrossReference, CrossReferences, DeferredStore, Imported, NoStore, Selection};
+pub use references::{CrossReference, CrossReferences, DeferredStore, GivenStore, Imported, Selection};
 pub use sqlite::SqliteStore;
 
 use crate::bus::StateKey;

@@ -3,13 +3,13 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use trunkline_sdk::Fault;
 
 use super::SqliteStore;
-use crate::mapping::{Found, Reference};
+use crate::mapping::{Direction, Found, Reference};
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,20 +65,67 @@ pub trait CrossReferences: Send + Sync {
     fn remove(&self, system: &str, kind: &str, id: &str) -> Result<bool, Fault>;
 }
 
-/// No store: for flows that are tried out and not run. Nothing is known to it, and nothing can be kept in it.
-pub struct NoStore;
+/// The references that are given for one trial of a flow, in memory: what is tried out reads no store of a landscape.
+#[derive(Debug, Default)]
+pub struct GivenStore {
+    given: Mutex<Vec<CrossReference>>,
+}
 
-impl CrossReferences for NoStore {
+impl GivenStore {
+    /// Gives these, and no others.
+    pub fn give(&self, references: Vec<CrossReference>) {
+        *self.given() = references;
+    }
+
+    fn given(&self) -> MutexGuard<'_, Vec<CrossReference>> {
+        // Nothing is half done where somebody panicked.
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CrossReferences for GivenStore {
     fn find(&self, references: &[Reference]) -> Result<Vec<Found>, Fault> {
-        Ok(vec![Found::None; references.len()])
+        let given = self.given();
+        let find = |reference: &Reference| {
+            let of_kind = given
+                .iter()
+                .filter(|entry| entry.system == *reference.system && entry.kind == *reference.kind);
+            let mut found = of_kind.filter_map(|entry| {
+                let (asked, answer) = match reference.direction {
+                    Direction::Identity => (&entry.id, &entry.identity),
+                    Direction::Local => (&entry.identity, &entry.id),
+                };
+                (*asked == *reference.id).then_some(answer)
+            });
+            match (found.next(), found.next()) {
+                (None, _) => Found::None,
+                (Some(one), None) => Found::One(one.as_str().into()),
+                (Some(_), Some(_)) => Found::Several,
+            }
+        };
+        Ok(references.iter().map(find).collect())
     }
 
     fn set(&self, _: &[CrossReference]) -> Result<Imported, Fault> {
-        Err(Fault::stop("what is only tried out has no store"))
+        Err(Fault::stop("what is only tried out keeps no cross-references"))
     }
 
-    fn list(&self, _: Selection<'_>, _: usize) -> Result<Vec<CrossReference>, Fault> {
-        Ok(Vec::new())
+    fn list(&self, selection: Selection<'_>, most: usize) -> Result<Vec<CrossReference>, Fault> {
+        let is_meant = |wanted: Option<&str>, part: &str| wanted.is_none_or(|wanted| wanted == part);
+        let mut meant: Vec<_> = self
+            .given()
+            .iter()
+            .filter(|entry| {
+                is_meant(selection.system, &entry.system)
+                    && is_meant(selection.kind, &entry.kind)
+                    && is_meant(selection.id, &entry.id)
+                    && is_meant(selection.identity, &entry.identity)
+            })
+            .cloned()
+            .collect();
+        meant.sort();
+        meant.truncate(most);
+        Ok(meant)
     }
 
     fn remove(&self, _: &str, _: &str, _: &str) -> Result<bool, Fault> {

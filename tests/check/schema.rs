@@ -109,6 +109,7 @@ fn what_check_takes_the_schema_takes() {
         "systems: { a: { webhook: { verify: { none: '${OPEN:-true}' } } } }",
         "systems: { a: { webhook: { verify: { github: [env:A, file:/run/b, '${C:-d}'] } } } }",
         "systems: { a: { sql: { url: sqlite:a.db, timeout: 1500ms } }, b: { sql: { url: file:/run/b, password: env:B } } }",
+        "systems: { a: { file: { folder: a }, time_zone: Europe/Copenhagen } }",
         "channels: { a: { type: a.B, external: '${OTHERS}' } }\nprocesses: { one: [a, b], two: c }",
     ] {
         asked.push((&landscape, text));

@@ -110,9 +110,9 @@ async fn a_csv_is_a_record_of_texts_and_what_is_none_is_told_with_its_line() {
         ),
         ("a.json", "[]", "error: the samples hold no record\n"),
         (
-            "a.xml",
-            "<a/>",
-            "error: `FOLDER/a.xml` is none of `.json`, `.jsonl` and `.csv`\n",
+            "a.yaml",
+            "a: 1",
+            "error: `FOLDER/a.yaml` is none of `.json`, `.jsonl`, `.csv` and `.xml`\n",
         ),
     ] {
         let (code, data, talk) = infer(&[(name, text)]).await;
@@ -155,4 +155,28 @@ async fn a_mapping_is_checked_against_the_schema_of_its_samples() {
         "{talk}"
     );
     assert!(talk.contains("did you mean `email`?"), "{talk}");
+}
+
+const ORDERS: &str = "<?xml version=\"1.0\"?><Orders>\
+    <Order id=\"1\"><Buyer>Ann</Buyer><Line><Sku>TEA</Sku></Line></Order>\
+    <Order id=\"2\"><Line><Sku>CUP</Sku></Line><Line><Sku>POT</Sku></Line></Order></Orders>";
+
+#[tokio::test]
+async fn samples_of_xml_become_a_schema_when_it_is_said_where_their_records_are() {
+    // given
+    let folder = TempDir::new().expect("there is a place for temporary files");
+    let path = folder.path().join("orders.xml");
+    fs::write(&path, ORDERS).expect("the test may write there");
+    let path = path.to_str().expect("it is text");
+    // when
+    let words = ["--record", "Orders/Order", "--lists", "Line"];
+    let (code, data, talk) = output(&[&["map", "infer", path], &words[..]].concat(), &[]).await;
+    // then
+    assert_eq!((code, talk.as_str()), (Some(0), "inferred from 2 records\n"));
+    let schema: serde_json::Value = serde_json::from_str(&data).expect("it is JSON");
+    assert_eq!(schema["required"], serde_json::json!(["@id", "Line"]));
+    assert_eq!(schema["properties"]["Line"]["type"], "array");
+    let (code, _, talk) = output(&["map", "infer", path], &[]).await;
+    assert_eq!(code, Some(1));
+    assert!(talk.contains("--record Orders/Order"), "{talk}");
 }

@@ -242,3 +242,52 @@ async fn a_mapping_to_a_native_record_takes_a_canonical_message() {
     assert!(data.starts_with("n[1] = \"B1\"\n"), "{data}");
     assert!(data.contains("  from     this.lines[1].sku = \"B\"\n"), "{data}");
 }
+
+const XML: &str = "<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><Orders>\
+    <Order id=\"1\"><Buyer>S\u{f8}ren</Buyer><Line>TEA</Line></Order>\
+    <Order id=\"2\"><Buyer>&amp;</Buyer><Line>CUP</Line><Line>POT</Line></Order>\
+    <Order id=\"3\"><Buyer></Order>\
+    <Order id=\"4\"><Buyer/></Order></Orders>";
+
+/// As the declaration says.
+fn latin(text: &str) -> Vec<u8> {
+    text.chars()
+        .map(|c| u8::try_from(u32::from(c)).expect("it is latin"))
+        .collect()
+}
+
+const BUYERS: &str = "{\"id\": this[\"@id\"], \"buyer\": this.Buyer, \"lines\": this.?Line.orValue([])}\n";
+
+#[tokio::test]
+async fn each_element_of_a_document_is_a_record_when_it_is_said_where_they_are() {
+    // given
+    let scene = Scene::shop();
+    let mapping = scene.home().join("maps/buyers.cel");
+    std::fs::write(&mapping, BUYERS).expect("the test may write there");
+    let mapping = mapping.to_str().expect("the path is text");
+    let words = ["--format", "xml", "--record", "Orders/Order", "--lists", "Line"];
+    // when
+    let (code, data, talk) = fed(&[&["map", mapping], &words[..]].concat(), &latin(XML)).await;
+    // then
+    assert_eq!(
+        data,
+        "{\"id\":\"1\",\"buyer\":\"S\u{f8}ren\",\"lines\":[\"TEA\"]}\n\
+         {\"id\":\"2\",\"buyer\":\"&\",\"lines\":[\"CUP\",\"POT\"]}\n\
+         {\"id\":\"4\",\"buyer\":\"\",\"lines\":[]}\n"
+    );
+    assert_eq!(code, Some(1));
+    assert!(talk.starts_with("record 3:\nerror: this is no XML: "), "{talk}");
+    assert!(talk.ends_with("1 of 4 records failed\n"), "{talk}");
+    // when nobody says where, or says what no element is called
+    for (words, told) in [
+        (&["--format", "xml"][..], "--record Orders/Order"),
+        (
+            &["--format", "xml", "--record", "/Orders"],
+            "is not the name of an element",
+        ),
+    ] {
+        let (code, data, talk) = fed(&[&["map", mapping], words].concat(), b"").await;
+        assert!(code != Some(0) && data.is_empty(), "{talk}");
+        assert!(talk.contains(told), "{talk}");
+    }
+}

@@ -43,7 +43,7 @@ async fn a_wrong_address_of_the_bus_is_told_by_its_part_and_shows_no_password() 
         let (code, _, talk) = scene.run(&[("TRUNKLINE_BUS", bus)]).await;
         assert_eq!(code, Some(1), "{bus}");
         assert!(talk.contains(told), "{bus}: {talk}");
-        assert!(talk.contains("  --> trunkline.yaml:2:6\n"), "{talk}");
+        assert!(talk.contains("  --> trunkline.yaml:3:6\n"), "{talk}");
         assert!(talk.contains("= hint: "), "{talk}");
         assert!(!talk.contains(CANARY), "{talk}");
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::scene::Scene;
+use crate::{scene::Scene, support::process::fed};
 
 impl Scene {
     /// Replaces a text in one of its files.
@@ -211,4 +211,268 @@ tests:
     }
     let (code, _, checked) = scene.command(&["check"], &[]).await;
     assert_eq!((code, checked), (Some(1), talk));
+}
+
+#[tokio::test]
+async fn a_flow_finds_the_references_that_its_test_gives_and_no_others() {
+    // given the store of the landscape knows a customer, and the flow asks who it is
+    let scene = Scene::shop();
+    let set = ["xref", "set", "shop", "customer", "17", "c-of-the-store"];
+    assert_eq!(scene.command(&set, &[]).await.0, Some(0));
+    fs::write(
+        scene.home().join("flows/stock.yaml"),
+        r#"flow: stock
+from: orders
+steps:
+  - translate: "StockMove{ order_id: this.order_id, quantity: 1u, sku:
+      xref.findTo('erp', 'customer', xref('shop', 'customer', this.order_id)).orValue('new') }"
+to: { system: erp, statement: UPDATE stock SET on_hand = :quantity WHERE sku = :sku }
+"#,
+    )
+    .expect("the test may write there");
+    fs::write(
+        scene.home().join("tests/stock.yaml"),
+        r#"flow: stock
+tests:
+  - test: both are known
+    given:
+      message: { order_id: "17", status: PAID }
+      references:
+        - { system: shop, kind: customer, id: 17, identity: c-1 }
+        - { system: erp, kind: customer, id: K-0042, identity: c-1 }
+        - { system: erp, kind: product, id: P-1, identity: c-1 }
+    expect: { message: { sku: K-0042 } }
+  - test: the erp does not know it
+    given:
+      message: { order_id: "17", status: PAID }
+      references: [{ system: shop, kind: customer, id: "17", identity: c-1 }]
+    expect: { message: { sku: new } }
+  - test: the erp knows it twice
+    given:
+      message: { order_id: "17", status: PAID }
+      references:
+        - { system: shop, kind: customer, id: "17", identity: c-1 }
+        - { system: erp, kind: customer, id: K-1, identity: c-1 }
+        - { system: erp, kind: customer, id: K-2, identity: c-1 }
+    expect: { fault: { step: translate } }
+  - test: nobody knows it, whatever was given before and stands in the store
+    given: { message: { order_id: "17", status: PAID } }
+    expect: { fault: { step: translate } }
+"#,
+    )
+    .expect("the test may write there");
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(0), "{data}{talk}");
+    assert!(data.contains("ok    stock: nobody knows it"), "{data}");
+}
+
+#[tokio::test]
+async fn a_reference_that_is_misspelt_is_told_with_its_place() {
+    // given
+    let scene = Scene::shop();
+    fs::write(
+        scene.home().join("tests/references.yaml"),
+        r#"flow: stock
+tests:
+  - test: one
+    given:
+      message: {}
+      references:
+        - { system: shpo, kind: customer, id: "1", identity: c-1 }
+        - { system: shop, kind: customer, id: "1", identiy: c-1 }
+        - { system: erp, kind: customer, id: "1", identity: c-1 }
+        - { system: erp, kind: customer, id: "1", identity: c-2 }
+    expect: nothing
+"#,
+    )
+    .expect("the test may write there");
+    // when
+    let (code, _, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(1));
+    for told in [
+        "error: there is no system `shpo`\n  --> tests/references.yaml:7:21\n",
+        "did you mean `shop`?",
+        "error: unknown option `identiy`\n  --> tests/references.yaml:8:52\n",
+        "error: this id of this system and kind is given twice\n  --> tests/references.yaml:10:11\n",
+    ] {
+        assert!(talk.contains(told), "{told}: {talk}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_without_a_zone_is_one_of_the_system_that_tells_it() {
+    // given the shop is in Copenhagen, and the folder is not said to be anywhere
+    let scene = Scene::shop();
+    scene.edit(
+        "SHOP_SECRET:-try-me}\" } } }",
+        "SHOP_SECRET:-try-me}\" } }, time_zone: Europe/Copenhagen }",
+    );
+    let order = fs::read_to_string(scene.home().join("tests/paid-order.json")).expect("it was copied");
+    let local = order.replace("2026-11-25T12:00:00+01:00", "2026-11-25 12:00:00");
+    assert_ne!(local, order);
+    fs::write(scene.home().join("tests/local.json"), local).expect("the test may write there");
+    fs::write(
+        scene.home().join("tests/zones.yaml"),
+        r"tests:
+  - test: noon in Copenhagen
+    flow: orders-in
+    given: { file: tests/local.json }
+    expect: { message: { placed_at: 2026-11-25T11:00:00Z } }
+  - test: noon nobody knows where
+    flow: orders-from-files
+    given: { file: tests/local.json }
+    expect: { fault: { path: placed_at } }
+",
+    )
+    .expect("the test may write there");
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(0), "{data}{talk}");
+}
+
+#[tokio::test]
+async fn a_document_is_given_as_the_flow_reads_it() {
+    // given one flow that reads elements of documents, and one that is sent whole ones
+    let scene = Scene::shop();
+    let write = |file: &str, text: &str| {
+        fs::write(scene.home().join(file), text).expect("the test may write there");
+    };
+    scene.edit(
+        "channels:\n",
+        "channels:\n  moves: { type: trunkline.commerce.v1.StockMove, external: true }\n",
+    );
+    scene.edit("orders-from-files,", "orders-from-files, files, posts,");
+    let mapping = "StockMove{ order_id: this['@id'], sku: this.Line[0], quantity: uint(size(this.Line)) }";
+    write(
+        "flows/files.yaml",
+        &format!(
+            "flow: files\nfrom: {{ system: drop, pattern: '*.xml', record: Orders/Order, lists: [Line] }}\n\
+             steps:\n  - translate: \"{mapping}\"\nto: moves\n"
+        ),
+    );
+    write(
+        "flows/posts.yaml",
+        &format!(
+            "flow: posts\nfrom: {{ system: shop, path: /moves }}\nsteps:\n  - translate: \"{mapping}\"\nto: moves\n"
+        ),
+    );
+    write(
+        "tests/one.xml",
+        "<Orders><Order id=\"7\"><Line>TEA</Line></Order></Orders>",
+    );
+    write(
+        "tests/whole.xml",
+        "<Order id=\"8\"><Line>TEA</Line><Line>CUP</Line></Order>",
+    );
+    write(
+        "tests/documents.yaml",
+        r#"tests:
+  - test: one element
+    flow: files
+    given: { file: tests/one.xml }
+    expect: { message: { order_id: "7", sku: TEA, quantity: 1 } }
+  - test: a whole document
+    flow: posts
+    given: { file: tests/whole.xml }
+    expect: { message: { order_id: "8", sku: TEA, quantity: 2 } }
+"#,
+    );
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(0), "{data}{talk}");
+    // when there are several
+    write(
+        "tests/one.xml",
+        "<Orders><Order id=\"7\"><Line>TEA</Line></Order><Order/></Orders>",
+    );
+    let (code, _, talk) = scene.command(&["test"], &[]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        talk.contains("`tests/one.xml` holds 2 records, and a test is given one"),
+        "{talk}"
+    );
+}
+
+/// A flow that reads stock in fixed columns.
+const COLUMNS: &str = "flow: columns
+from:
+  system: drop
+  pattern: '*.txt'
+  format: fixed
+  fields: [{ name: sku, length: 8 }, { name: on_hand, length: 6, type: number }]
+steps:
+  - translate: \"StockMove{ order_id: 'count', sku: this.sku, quantity: uint(this.on_hand) }\"
+to: moves
+";
+
+#[tokio::test]
+async fn records_of_fixed_width_are_read_as_their_flow_says() {
+    // given
+    let scene = Scene::shop();
+    let write = |file: &str, text: &str| {
+        fs::write(scene.home().join(file), text).expect("the test may write there");
+    };
+    scene.edit(
+        "channels:\n",
+        "channels:\n  moves: { type: trunkline.commerce.v1.StockMove, external: true }\n",
+    );
+    scene.edit("orders-from-files,", "orders-from-files, columns,");
+    write("flows/columns.yaml", COLUMNS);
+    write("tests/stock.txt", "TEA     000012\n");
+    write(
+        "tests/columns.yaml",
+        "flow: columns\ntests:\n  - test: columns\n    given: { file: tests/stock.txt }\n    \
+         expect: { message: { sku: TEA, quantity: 12 } }\n",
+    );
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(0), "{data}{talk}");
+    // when it is tried by hand, with a line that is too short among others
+    let home = scene.home();
+    let home = home.to_str().expect("the path is text");
+    let words = ["map", "columns", "--landscape", home, "--format", "fixed"];
+    let (code, data, talk) = fed(&words, b"TEA     000012\nCUP\nPOT     000003\n").await;
+    // then
+    assert_eq!(code, Some(1));
+    assert_eq!(data.lines().count(), 2, "{data}");
+    assert!(data.contains("\"sku\":\"POT\",\"quantity\":3"), "{data}");
+    assert!(
+        talk.starts_with("record 2:\nerror: this is no record of fixed width: "),
+        "{talk}"
+    );
+    // when the flow does not say what stands where
+    let words = ["map", "orders-in", "--landscape", home, "--format", "fixed"];
+    let (code, _, talk) = fed(&words, b"").await;
+    assert_eq!(code, Some(1));
+    assert!(talk.contains("name a flow that reads them"), "{talk}");
+}
+
+#[tokio::test]
+async fn a_message_that_breaks_the_rules_of_its_type_fails_as_it_would_when_it_runs() {
+    // given a country in small letters, which the mapping takes over
+    let scene = Scene::shop();
+    let order = fs::read_to_string(scene.home().join("tests/paid-order.json")).expect("it is there");
+    assert!(order.contains("\"country_code\": \"DK\""), "{order}");
+    fs::write(
+        scene.home().join("tests/small.json"),
+        order.replace("\"country_code\": \"DK\"", "\"country_code\": \"dk\""),
+    )
+    .expect("the test may write there");
+    fs::write(
+        scene.home().join("tests/small.yaml"),
+        "flow: orders-in\ntests:\n  - test: small letters\n    given: { file: tests/small.json }\n    \
+         expect: { fault: { step: validate, path: ship_to.country_code } }\n",
+    )
+    .expect("the test may write there");
+    // when
+    let (code, data, talk) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(0), "{data}{talk}");
+    assert!(data.contains("ok    orders-in: small letters"), "{data}");
 }

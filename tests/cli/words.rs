@@ -22,6 +22,7 @@ Commands:
   map           Run one mapping on records from stdin
   demo          Run the example shop with 200 orders, some of them broken
   dead-letters  The messages that wait for a person
+  quality       How good the records of each source were, and which rules they broke
   bus           The bus itself
   topology      What the landscape needs on its bus: exchanges, queues, users
   lineage       Which data goes where: source field, canonical field, target field

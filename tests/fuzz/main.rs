@@ -120,6 +120,7 @@ fn an_expression_is_refused_or_runs() {
             pool,
             this,
             tables: &tables,
+            zone: None,
         };
         let native = environment(This::Record);
         let canonical = environment(This::Message(order.clone()));
@@ -301,6 +302,7 @@ fn an_encoded_message_is_read_or_refused() {
         pool,
         this: This::Message(order),
         tables: &tables,
+        zone: None,
     };
     let predicates = [
         "this.status == \"PAID\" && this.ship_to.country_code == \"DK\"",

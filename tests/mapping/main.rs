@@ -10,6 +10,7 @@ mod predicate;
 mod translate;
 mod tree;
 mod xref;
+mod zone;
 
 use std::sync::LazyLock;
 
@@ -54,6 +55,7 @@ fn environment(this: This) -> Environment<'static> {
         pool: &POOL,
         this,
         tables: &TABLES,
+        zone: None,
     }
 }
 

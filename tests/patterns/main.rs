@@ -32,6 +32,7 @@ mod subject;
 #[path = "../support/mod.rs"]
 mod support;
 mod translate;
+mod turns;
 mod validate;
 
 /// Makes a test of every sentence, for one engine.
@@ -98,6 +99,7 @@ macro_rules! sentences {
             order::what_has_no_key_is_parked_alone_and_says_so,
             order::a_flow_gives_what_it_publishes_the_key_of_its_channel,
             order::a_step_that_panics_parks_its_message_and_the_flow_goes_on,
+            turns::a_flow_is_at_rest_while_its_system_is_slow_and_an_attempt_is_due,
         }
     };
     ($engine:ident, $subject:ty; $($file:ident::$sentence:ident,)*) => {

@@ -55,6 +55,7 @@ pub(crate) struct Target<'t> {
 impl Target<'_> {
     /// Tries all that is known, and what chance makes of it until the time is over. What panics, or takes too long,
     /// is kept among the finds, and fails the test.
+    #[expect(clippy::print_stdout, reason = "what was tried is told with --nocapture")]
     pub(crate) fn run(self, attempt: impl Fn(&[u8]) -> Outcome) {
         let mut known = files(&self.folder.join("finds"));
         known.extend(files(&self.folder));

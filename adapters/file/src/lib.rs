@@ -14,16 +14,26 @@ mod reader;
 mod source;
 
 use std::{
-    io,
+    io::{self, BufRead},
     path::{Path, PathBuf},
 };
 
 use async_trait::async_trait;
+use trunkline_formats::fixed;
 use trunkline_sdk::{
     Adapter, Description, Effect, Endpoint, Fault, Options, Problem, Settings, Sink, Source, System,
 };
 
-use crate::{options::Reading, source::FileSource};
+use crate::{format::Fixed, options::Reading, source::FileSource};
+
+/// The records of a file of fixed width, as a flow reads it whose `from:` has these settings; `None`: they do not say
+/// what stands in which columns. For those who try a flow out, without its folder.
+pub fn fixed_width<R: BufRead>(source: &Settings, input: R, limit: usize) -> Option<fixed::Records<R>> {
+    let formats = Reading::read(source).ok()?.formats;
+    let Fixed { layout, ends } = formats.fixed?;
+    let encoding = formats.encoding.unwrap_or_default();
+    Some(fixed::Records::new(input, encoding, layout, ends, limit))
+}
 
 /// The adapter `file`.
 #[derive(Debug, Clone, Copy, Default)]

@@ -102,7 +102,7 @@ impl<R: BufRead> Rows<R> {
         let fields = match &row.fault {
             Some(fault) => Err(fault.clone()),
             None => row
-                .fields(self.delimiter, self.lines.encoding())
+                .fields(self.delimiter, self.lines.encoding(), self.names.len())
                 .and_then(|fields| match fields.len() {
                     found if found == self.names.len() => Ok(fields),
                     found => Err(row.malformed(
@@ -218,7 +218,7 @@ fn names(header: &Row, delimiter: u8, encoding: Encoding) -> Result<Vec<String>,
     if let Some(fault) = &header.fault {
         return Err(fault.clone());
     }
-    let names = header.fields(delimiter, encoding)?;
+    let names = header.fields(delimiter, encoding, 0)?;
     let mut seen = HashSet::new();
     for (index, name) in names.iter().enumerate() {
         let column = index + 1;

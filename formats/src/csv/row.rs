@@ -70,18 +70,27 @@ impl Row {
         }
     }
 
-    /// Its fields, unquoted.
-    pub(super) fn fields(&self, delimiter: u8, encoding: Encoding) -> Result<Vec<String>, Malformed> {
+    /// Its fields, unquoted; mostly they are as many as `usual`.
+    pub(super) fn fields(
+        &self,
+        delimiter: u8,
+        encoding: Encoding,
+        usual: usize,
+    ) -> Result<Vec<String>, Malformed> {
         let text = std::str::from_utf8(&self.bytes)
             .map_err(|error| self.malformed(error.valid_up_to(), encoding.expected()))?;
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(usual);
         let mut at = 0;
         loop {
             let rest = &self.bytes[at..];
             let end = if rest.first() == Some(&b'"') {
                 let end = past_closing_quote(&self.bytes, at + 1)
                     .ok_or_else(|| self.malformed(at, "expected a closing quote"))?;
-                fields.push(text[at + 1..end - 1].replace("\"\"", "\""));
+                let quoted = &text[at + 1..end - 1];
+                fields.push(match memchr::memchr(b'"', quoted.as_bytes()) {
+                    Some(_) => quoted.replace("\"\"", "\""),
+                    None => quoted.to_owned(),
+                });
                 end
             } else {
                 let end = at + memchr::memchr(delimiter, rest).unwrap_or(rest.len());

@@ -12,7 +12,10 @@ use quick_xml::{
 };
 use trunkline_sdk::Value;
 
-use super::name::{is_character, is_name, local, not_a_character};
+use super::{
+    name::{is_character, local_of, not_a_character},
+    plain::plain,
+};
 use crate::Malformed;
 
 /// How deep elements may be nested.
@@ -24,12 +27,30 @@ pub const MAX_ATTRIBUTES: usize = 256;
 /// Up to this many names of an element are compared one by one, which beats hashing them.
 const FEW: usize = 16;
 
+/// How many levels and fields there is room for without growing.
+const USUAL_DEPTH: usize = 8;
+const USUAL_FIELDS: usize = 32;
+
 /// How much of the path a refusal tells, in bytes.
 const MOST_OF_PATH: usize = 120;
 
 /// Reads the one element in this text, with or without what may stand around it: a declaration, comments. The name
 /// of the element itself is not part of the tree. Elements of the names in `lists` are lists even when single.
 pub fn read<'a>(text: &'a str, lists: &[String]) -> Result<Value<'a>, Malformed> {
+    read_as(text, lists, |text| text)
+}
+
+/// The same, owning all it holds.
+pub(super) fn read_owned(text: &str, lists: &[String]) -> Result<Value<'static>, Malformed> {
+    read_as(text, lists, |text| Cow::Owned(text.into_owned()))
+}
+
+/// How a tree holds a name or a text: borrowed, or its own.
+pub(super) trait Hold<'a, 'v>: Fn(Cow<'a, str>) -> Cow<'v, str> + Copy {}
+
+impl<'a, 'v, H: Fn(Cow<'a, str>) -> Cow<'v, str> + Copy> Hold<'a, 'v> for H {}
+
+fn read_as<'a, 'v>(text: &'a str, lists: &[String], hold: impl Hold<'a, 'v>) -> Result<Value<'v>, Malformed> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let refuse = |at, what: Cow<'static, str>| Malformed::at(text.as_bytes(), at, what);
     if text.starts_with('\u{feff}') {
@@ -38,12 +59,26 @@ pub fn read<'a>(text: &'a str, lists: &[String]) -> Result<Value<'a>, Malformed>
     if let Some(at) = not_a_character(text) {
         return Err(refuse(at, "a character that XML does not have".into()));
     }
-    let mut tree = Tree {
-        lists,
-        open: Vec::new(),
-        fields: Vec::new(),
-        root: None,
-    };
+    match by_plain_markup(text, Tree::new(text, lists, hold)) {
+        Some(value) => Ok(value),
+        None => by_events(text, Tree::new(text, lists, hold)),
+    }
+}
+
+fn by_plain_markup<'a, 'v>(
+    text: &'a str,
+    mut tree: Tree<'a, 'v, '_, impl Hold<'a, 'v>>,
+) -> Option<Value<'v>> {
+    plain(text, &mut tree)?;
+    tree.root.filter(|_| tree.open.is_empty())
+}
+
+/// Reads what is not plain, and says what is wrong.
+fn by_events<'a, 'v>(
+    text: &'a str,
+    mut tree: Tree<'a, 'v, '_, impl Hold<'a, 'v>>,
+) -> Result<Value<'v>, Malformed> {
+    let refuse = |at, what: Cow<'static, str>| Malformed::at(text.as_bytes(), at, what);
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
     loop {
@@ -88,17 +123,22 @@ pub(super) const NO_DOCTYPE: &str = "document types are not read: what they decl
 const NO_ENTITY: &str = "this entity is not known; there are `lt`, `gt`, `amp`, `apos`, `quot` and numbers";
 
 /// The elements that are open, and what is known of them so far.
-struct Tree<'a, 'l> {
+pub(super) struct Tree<'a, 'v, 'l, H> {
     lists: &'l [String],
-    open: Vec<Open<'a>>,
+    hold: H,
+    /// Whether any line may end with `\r`.
+    has_returns: bool,
+    open: Vec<Open<'a, 'v>>,
     /// Fields of the elements that are open, outer ones below inner ones: each gets its vector when it closes and
     /// its size is known.
-    fields: Vec<(Cow<'a, str>, Value<'a>)>,
-    root: Option<Value<'a>>,
+    fields: Vec<(Cow<'v, str>, Value<'v>)>,
+    root: Option<Value<'v>>,
 }
 
-struct Open<'a> {
+struct Open<'a, 'v> {
     name: &'a str,
+    /// Its name with its prefix.
+    full: &'a str,
     /// Where its fields begin.
     base: usize,
     /// How many of them are attributes.
@@ -108,48 +148,53 @@ struct Open<'a> {
     layout: Cow<'a, str>,
     is_nil: bool,
     /// The fields by name, once they are many.
-    index: Option<HashMap<Cow<'a, str>, usize>>,
+    index: Option<HashMap<Cow<'v, str>, usize>>,
 }
 
-impl<'a> Open<'a> {
+impl<'a> Open<'a, '_> {
     /// Adds text that is more than layout, and so what stands before it.
     fn append(&mut self, piece: Cow<'a, str>) {
+        self.keep_layout();
+        append(&mut self.text, piece);
+    }
+
+    fn keep_layout(&mut self) {
         if !self.layout.is_empty() {
             let layout = std::mem::take(&mut self.layout);
             append(&mut self.text, layout);
         }
-        append(&mut self.text, piece);
     }
 }
 
 type Taken = Result<(), &'static str>;
 
-impl<'a> Tree<'a, '_> {
+impl<'a, 'v, 'l, H: Hold<'a, 'v>> Tree<'a, 'v, 'l, H> {
+    fn new(text: &str, lists: &'l [String], hold: H) -> Self {
+        Self {
+            lists,
+            hold,
+            has_returns: memchr::memchr(b'\r', text.as_bytes()).is_some(),
+            open: Vec::with_capacity(USUAL_DEPTH),
+            fields: Vec::with_capacity(USUAL_FIELDS),
+            root: None,
+        }
+    }
+
+    /// The name of the innermost element that is open, with its prefix.
+    pub(super) fn innermost(&self) -> Option<&'a str> {
+        self.open.last().map(|open| open.full)
+    }
+
     /// `tag`: what stands between `<` and `>` or `/>`.
-    fn start(&mut self, tag: &'a str, is_empty: bool) -> Taken {
+    pub(super) fn start(&mut self, tag: &'a str, is_empty: bool) -> Taken {
         let length = tag
             .bytes()
             .position(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
             .unwrap_or(tag.len());
-        let name = &tag[..length];
-        if !is_name(name) {
-            return Err("expected the name of an element");
-        }
-        if self.open.is_empty() && self.root.is_some() {
-            return Err("expected the end after the root element");
-        }
-        // What stood before it was layout. Asked of text only once, for time stays linear in it.
-        if let Some(outer) = self.open.last_mut() {
-            outer.layout = Cow::Borrowed("");
-            if self.fields.len() == outer.base + outer.attributes && is_blank(&outer.text) {
-                outer.text = Cow::Borrowed("");
-            }
-        }
-        if self.open.len() == MAX_DEPTH {
-            return Err("elements are nested deeper than 64");
-        }
+        let full = &tag[..length];
         let mut open = Open {
-            name: local(name),
+            name: self.begin(full)?,
+            full,
             base: self.fields.len(),
             attributes: 0,
             text: Cow::Borrowed(""),
@@ -167,43 +212,86 @@ impl<'a> Tree<'a, '_> {
         Ok(())
     }
 
-    fn attributes(&mut self, open: &mut Open<'a>, tag: &'a str, length: usize) -> Taken {
-        let mut attributes = Attributes::new(tag, length);
+    /// An element that has only this text.
+    pub(super) fn leaf(&mut self, name: &'a str, text: &'a str) -> Taken {
+        let name = self.begin(name)?;
+        let text = self.one_line_end(Cow::Borrowed(text));
+        self.add(name, Value::Text((self.hold)(text)));
+        Ok(())
+    }
+
+    /// What any element does to the one around it. Returns its name without a prefix.
+    fn begin(&mut self, full: &'a str) -> Result<&'a str, &'static str> {
+        let name = local_of(full).ok_or("expected the name of an element")?;
+        if self.open.is_empty() && self.root.is_some() {
+            return Err("expected the end after the root element");
+        }
+        // What stood before it was layout. Asked of text only once, for time stays linear in it.
+        if let Some(outer) = self.open.last_mut() {
+            outer.layout = Cow::Borrowed("");
+            if self.fields.len() == outer.base + outer.attributes && is_blank(&outer.text) {
+                outer.text = Cow::Borrowed("");
+            }
+        }
+        if self.open.len() == MAX_DEPTH {
+            return Err("elements are nested deeper than 64");
+        }
+        Ok(name)
+    }
+
+    fn attributes(&mut self, open: &mut Open<'a, 'v>, tag: &'a str, mut at: usize) -> Taken {
+        let mut count = 0;
+        while let Some((key, name, value, behind)) = plain_attribute(tag, at) {
+            count += 1;
+            self.attribute(open, count, (key, name), Cow::Borrowed(value))?;
+            at = behind;
+        }
+        let mut attributes = Attributes::new(tag, at);
         // Ours is by local name.
         attributes.with_checks(false);
-        let mut count = 0;
         for attribute in attributes {
             let attribute = attribute.map_err(|error| said_of(&error))?;
-            count += 1;
-            if count > MAX_ATTRIBUTES {
-                return Err("more than 256 attributes");
-            }
             let key = attribute.key.0;
-            if !is_name(key) {
-                return Err("expected the name of an attribute");
-            }
-            let value = attribute_value(attribute.value)?;
-            if key == "xmlns" || key.starts_with("xmlns:") {
-                continue;
-            }
-            let name = local(key);
-            if name == "nil" && name.len() < key.len() && matches!(value.as_ref(), "true" | "1") {
-                open.is_nil = true;
-            }
-            let is_taken = self.fields[open.base..]
-                .iter()
-                .any(|(taken, _)| taken[1..] == *name);
-            if is_taken {
-                return Err("two attributes have the same local name");
-            }
-            let name = ["@", name].concat();
-            self.fields.push((Cow::Owned(name), Value::Text(value)));
+            let name = local_of(key).ok_or("expected the name of an attribute")?;
+            count += 1;
+            self.attribute(open, count, (key, name), attribute.value)?;
         }
         open.attributes = self.fields.len() - open.base;
         Ok(())
     }
 
-    fn text(&mut self, piece: Cow<'a, str>) -> Taken {
+    /// `key`: its name with its prefix, and without.
+    fn attribute(
+        &mut self,
+        open: &mut Open<'a, 'v>,
+        count: usize,
+        (key, name): (&str, &str),
+        raw: Cow<'a, str>,
+    ) -> Taken {
+        if count > MAX_ATTRIBUTES {
+            return Err("more than 256 attributes");
+        }
+        let value = attribute_value(raw)?;
+        if key == "xmlns" || key.starts_with("xmlns:") {
+            return Ok(());
+        }
+        if name == "nil" && name.len() < key.len() && matches!(value.as_ref(), "true" | "1") {
+            open.is_nil = true;
+        }
+        let is_taken = self.fields[open.base..]
+            .iter()
+            .any(|(taken, _)| taken[1..] == *name);
+        if is_taken {
+            return Err("two attributes have the same local name");
+        }
+        let name = ["@", name].concat();
+        let value = Value::Text((self.hold)(value));
+        self.fields.push((Cow::Owned(name), value));
+        Ok(())
+    }
+
+    pub(super) fn text(&mut self, piece: Cow<'a, str>) -> Taken {
+        let piece = self.one_line_end(piece);
         let is_layout = is_blank(&piece);
         let Some(open) = self.open.last_mut() else {
             return match is_layout {
@@ -214,39 +302,51 @@ impl<'a> Tree<'a, '_> {
         };
         let has_elements = self.fields.len() > open.base + open.attributes;
         match is_layout && has_elements && open.text.is_empty() {
-            true => append(&mut open.layout, one_line_end(piece)),
-            false => open.append(one_line_end(piece)),
+            true => append(&mut open.layout, piece),
+            false => open.append(piece),
         }
         Ok(())
     }
 
-    fn cdata(&mut self, piece: Cow<'a, str>) -> Taken {
+    /// Whether blanks here would be forgotten as layout, by the start tag that follows or the end tag.
+    pub(super) fn forgets_layout(&self, is_before_start: bool) -> bool {
+        self.open.last().is_some_and(|open| {
+            open.text.is_empty() && (is_before_start || self.fields.len() > open.base + open.attributes)
+        })
+    }
+
+    pub(super) fn cdata(&mut self, piece: Cow<'a, str>) -> Taken {
+        let piece = self.one_line_end(piece);
         match self.open.last_mut() {
-            Some(open) => open.append(one_line_end(piece)),
+            Some(open) => open.append(piece),
             None => return Err("expected an element"),
         }
         Ok(())
     }
 
-    fn character(&mut self, character: char) -> Taken {
+    pub(super) fn character(&mut self, character: char) -> Taken {
         match self.open.last_mut() {
-            Some(open) => open.append(Cow::Owned(character.to_string())),
+            Some(open) => {
+                open.keep_layout();
+                open.text.to_mut().push(character);
+            }
             None => return Err("expected an element"),
         }
         Ok(())
     }
 
     /// Closes the innermost element. That its end tag has its name, quick-xml has seen to.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         let Some(open) = self.open.pop() else {
             return;
         };
         let has_fields = self.fields.len() > open.base;
         let has_elements = self.fields.len() > open.base + open.attributes;
         if has_fields && !open.text.is_empty() && !(has_elements && is_blank(&open.text)) {
-            self.fields.push((Cow::Borrowed("#text"), Value::Text(open.text)));
+            let text = Value::Text((self.hold)(open.text));
+            self.fields.push((Cow::Borrowed("#text"), text));
         } else if !has_fields {
-            return self.add(open.name, Value::Text(open.text));
+            return self.add(open.name, Value::Text((self.hold)(open.text)));
         }
         let value = match self.fields.len() - open.base {
             1 if open.is_nil => {
@@ -259,7 +359,7 @@ impl<'a> Tree<'a, '_> {
     }
 
     /// Adds an element that was closed to the one around it.
-    fn add(&mut self, name: &'a str, value: Value<'a>) {
+    fn add(&mut self, name: &'a str, value: Value<'v>) {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(value);
             return;
@@ -290,8 +390,15 @@ impl<'a> Tree<'a, '_> {
                     true => Value::List(vec![value]),
                     false => value,
                 };
-                self.fields.push((Cow::Borrowed(name), value));
+                self.fields.push(((self.hold)(Cow::Borrowed(name)), value));
             }
+        }
+    }
+
+    fn one_line_end(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        match self.has_returns {
+            true => with_one_line_end(text),
+            false => text,
         }
     }
 
@@ -317,7 +424,7 @@ fn place(position: u64) -> usize {
     usize::try_from(position).expect("it is within a text in memory")
 }
 
-fn is_blank(text: &str) -> bool {
+pub(super) fn is_blank(text: &str) -> bool {
     text.bytes()
         .all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
 }
@@ -330,11 +437,32 @@ fn append<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
 }
 
 /// `\r\n` and `\r` are `\n` (XML 1.0, 2.11).
-fn one_line_end(text: Cow<'_, str>) -> Cow<'_, str> {
+fn with_one_line_end(text: Cow<'_, str>) -> Cow<'_, str> {
     match memchr::memchr(b'\r', text.as_bytes()) {
         Some(_) => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
         None => text,
     }
+}
+
+/// The attribute that begins at this place of a tag with one blank, and has none around its `=`: its name, that without its prefix, what
+/// stands between its quotes, and the place behind it.
+fn plain_attribute(tag: &str, at: usize) -> Option<(&str, &str, &str, usize)> {
+    let inner = tag.get(at..)?.strip_prefix([' ', '\t', '\n', '\r'])?;
+    let name = memchr::memchr(b'=', inner.as_bytes())?;
+    let key = &inner[..name];
+    let quoted = &inner[name + 1..];
+    let quote = *quoted
+        .as_bytes()
+        .first()
+        .filter(|byte| matches!(byte, b'"' | b'\''))?;
+    let length = memchr::memchr(quote, &quoted.as_bytes()[1..])?;
+    let behind = at + 1 + name + 1 + length + 2;
+    let is_apart = matches!(
+        tag.as_bytes().get(behind),
+        None | Some(b' ' | b'\t' | b'\n' | b'\r')
+    );
+    let name = local_of(key).filter(|_| is_apart)?;
+    Some((key, name, &quoted[1..=length], behind))
 }
 
 /// What stands between the quotes (XML 1.0, 3.3.3).
@@ -370,7 +498,7 @@ fn attribute_value(raw: Cow<'_, str>) -> Result<Cow<'_, str>, &'static str> {
 }
 
 /// The character that stands between `&` and `;`.
-fn referenced(name: &str) -> Option<char> {
+pub(super) fn referenced(name: &str) -> Option<char> {
     let (digits, radix) = match name {
         "lt" => return Some('<'),
         "gt" => return Some('>'),
@@ -420,6 +548,8 @@ fn said_of(error: &AttrError) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::json;
 
@@ -464,6 +594,78 @@ mod tests {
             ),
         ] {
             assert_eq!(told(text), tree, "{text}");
+        }
+    }
+
+    /// Crumbs of which an element may be, and some that are broken.
+    fn crumbs() -> impl Strategy<Value = String> {
+        let right = [
+            "<b/>",
+            "<b>x</b>",
+            "<c> </c>",
+            "<c></c>",
+            "<n:c>\n</n:c>",
+            "<a b='1'>x</a>",
+            "<b c = \"'>\" d='é'/>",
+            "<c> <b/> </c>",
+            "<b a='1' b='&lt;\t' />",
+            "<b n:nil='true'/>",
+            "<b x:c='' xmlns:x='y'/>",
+            "<c>x<b/> <b/></c>",
+            "<!-- x -->",
+            "<![CDATA[<]]>",
+            "<![CDATA[]]>",
+            "&lt;",
+            "&#13;",
+            "]]>",
+            "x",
+            "é",
+            " ",
+            "\n  ",
+            "\r\n",
+            ">",
+            "'",
+        ];
+        let broken = [
+            "<a>",
+            "</a>",
+            "<n:a>",
+            "</n:a>",
+            "</a >",
+            "<b a='1'b='2'/>",
+            "<b a='<'/>",
+            "<b\"/>",
+            "<b/c>",
+            "<!-->",
+            "<!-- -- -->",
+            "<!-- --->",
+            "<![CDATA[",
+            "<?x?>",
+            "<!DOCTYPE a>",
+            "&x;",
+            "& ",
+            "<",
+        ];
+        let crumb = prop_oneof![
+            20 => prop::sample::select(right.to_vec()),
+            1 => prop::sample::select(broken.to_vec()),
+        ];
+        prop::collection::vec(crumb, 0..7).prop_map(|crumbs| crumbs.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn the_short_way_reads_what_the_events_give_or_nothing(
+            before in crumbs(), within in crumbs(), is_alone in prop::bool::weighted(0.9),
+        ) {
+            let before = if is_alone { String::new() } else { before };
+            let text = format!("{before}<a>{within}</a>");
+            let lists = ["b".to_owned()];
+            if let Some(value) = by_plain_markup(&text, Tree::new(&text, &lists, |text| text)) {
+                prop_assert_eq!(Ok(value), by_events(&text, Tree::new(&text, &lists, |text| text)));
+            }
         }
     }
 

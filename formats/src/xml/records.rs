@@ -6,7 +6,7 @@ use trunkline_sdk::Value;
 
 use super::{
     path::Path,
-    read::{MAX_DEPTH, NO_DOCTYPE, read},
+    read::{MAX_DEPTH, NO_DOCTYPE, read_owned},
     scan::{Scanner, Token},
 };
 use crate::{Encoding, Framed, Malformed, Mark, Unframed, malformed::readable_size};
@@ -77,6 +77,9 @@ impl<R: BufRead> Records<R> {
         let mut begun: Option<Begun> = None;
         while !self.is_done {
             if begun.is_none() {
+                if let Some(record) = self.buffered()? {
+                    return Ok(Some(record));
+                }
                 self.scanner.keep_from_here();
             }
             let is_tag = self.scanner.text()?;
@@ -134,6 +137,50 @@ impl<R: BufRead> Records<R> {
             }
         }
         Ok(None)
+    }
+
+    /// The next record where it is the next element and whole in the buffer, and is right: most are. What is well-formed
+    /// up to the first end tag of its name is the element. All else goes the long way.
+    fn buffered(&mut self) -> io::Result<Option<Framed<Value<'static>>>> {
+        let [.., own] = self.path.names() else {
+            return Ok(None);
+        };
+        let is_among_records = self.on_path > 0
+            && self.on_path + 1 == self.path.names().len()
+            && self.open.len() == self.on_path;
+        if !is_among_records {
+            return Ok(None);
+        }
+        let Some((before, bytes)) = self.scanner.buffered(own.as_bytes())? else {
+            return Ok(None);
+        };
+        let Some(value) = std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| read_owned(text, &self.lists).ok())
+        else {
+            return Ok(None);
+        };
+        let length = bytes.len();
+        self.scanner.skip(before)?;
+        let line = self.scanner.lines + 1;
+        self.scanner.skip(length)?;
+        Ok(Some(self.framed(line, Ok(value))))
+    }
+
+    /// A record that ends here.
+    fn framed(&mut self, line: u64, content: Result<Value<'static>, Unframed>) -> Framed<Value<'static>> {
+        self.records += 1;
+        Framed {
+            number: self.records,
+            line,
+            next: Mark {
+                records: self.records,
+                lines: self.scanner.lines,
+                column: self.scanner.column,
+                offset: self.scanner.offset,
+            },
+            content,
+        }
     }
 
     /// Whether the tag that was just read, outside of records, begins one.
@@ -266,28 +313,18 @@ impl<R: BufRead> Records<R> {
                 encoding.expected(),
             ))),
             // What the reader has to say is more exact.
-            Ok(text) => match (read(text, &self.lists), begun.fault) {
+            Ok(text) => match (read_owned(text, &self.lists), begun.fault) {
                 (Err(malformed), _) => Err(within(malformed)),
                 (Ok(_), Some(fault)) => Err(fault),
-                (Ok(value), None) => Ok(value.into_owned()),
+                (Ok(value), None) => Ok(value),
             },
         };
-        self.records += 1;
-        Framed {
-            number: self.records,
-            line: begun.line,
-            next: Mark {
-                records: self.records,
-                lines: self.scanner.lines,
-                column: self.scanner.column,
-                offset: self.scanner.offset,
-            },
-            content: value.map_err(|why| Unframed {
-                bytes: encoding.restore(bytes),
-                is_cut,
-                why,
-            }),
-        }
+        let content = value.map_err(|why| Unframed {
+            bytes: encoding.restore(bytes),
+            is_cut,
+            why,
+        });
+        self.framed(begun.line, content)
     }
 
     fn beside_root(&self) -> String {

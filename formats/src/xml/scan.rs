@@ -103,6 +103,56 @@ impl<R: BufRead> Scanner<R> {
             .all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
     }
 
+    /// The element that begins with the next tag, if that has this local name, and all of it up to the first end tag
+    /// of its name has been buffered: how much stands before it, and the element. Nothing is read yet.
+    pub(super) fn buffered(&mut self, name: &[u8]) -> io::Result<Option<(usize, &[u8])>> {
+        let limit = self.limit;
+        if self.is_open {
+            return Ok(None);
+        }
+        let available = self.input.fill_buf()?;
+        let Some(from) = memchr::memchr(b'<', available) else {
+            return Ok(None);
+        };
+        let tag = &available[from + 1..];
+        let is_end = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'/' | b'>');
+        let Some(length) = tag.iter().take(MOST_OF_TAG).position(is_end) else {
+            return Ok(None);
+        };
+        let full = &tag[..length];
+        let prefix = length.saturating_sub(name.len());
+        let is_it = full.ends_with(name) && (prefix == 0 || full[prefix - 1] == b':');
+        if !is_it {
+            return Ok(None);
+        }
+        // A name of at most 1 KiB: the needle is small.
+        let needle = [b"</", full, b">"].concat();
+        let Some(end) = memchr::memmem::find(tag, &needle) else {
+            return Ok(None);
+        };
+        let to = from + 1 + end + needle.len();
+        Ok((to - from <= limit).then(|| (from, &available[from..to])))
+    }
+
+    /// Reads on behind so many bytes that are buffered.
+    pub(super) fn skip(&mut self, bytes: usize) -> io::Result<()> {
+        let encoding = self.encoding();
+        let available = self.input.fill_buf()?;
+        let read = &available[..bytes.min(available.len())];
+        let width = encoding.width(read);
+        self.lines += memchr::memchr_iter(b'\n', read).count() as u64;
+        let line_start = memchr::memrchr(b'\n', read).map(|at| at + 1);
+        let characters = read[line_start.unwrap_or(0)..]
+            .iter()
+            .filter(|byte| **byte & 0xC0 != 0x80)
+            .count() as u64;
+        self.column = characters + if line_start.is_some() { 0 } else { self.column };
+        self.offset += width;
+        let used = read.len();
+        self.input.consume(used);
+        Ok(())
+    }
+
     /// Reads on behind a `<`.
     pub(super) fn token(&mut self) -> io::Result<Token> {
         self.tag.clear();

@@ -181,8 +181,8 @@ fn csv_is_read_resumed_and_written_as_it_was_read() {
         );
         let dialect = Dialect {
             delimiter,
-            quotes_all: chosen % 5 == 0,
-            crlf: chosen % 2 == 0,
+            quotes_all: chosen.is_multiple_of(5),
+            crlf: chosen.is_multiple_of(2),
             guards_formulas: false,
         };
         if let Ok(writer) = Writer::new(names, dialect) {
@@ -229,7 +229,7 @@ fn xml_is_read_resumed_and_written_as_it_was_read() {
         let (chosen, input) = choice(input);
         let limit = 16 + chosen * 4;
         let path = xml::Path::parse(["o", "os/o", "a/os/o"][chosen % 3]).expect("a right path");
-        let lists = if chosen % 2 == 0 {
+        let lists = if chosen.is_multiple_of(2) {
             vec!["L".to_owned()]
         } else {
             Vec::new()
@@ -279,7 +279,7 @@ fn field(name: &str, start: usize, length: usize, kind: Kind, align: Align, pad:
 
 fn layout(chosen: usize) -> Layout {
     let number = |decimals| Kind::Number { decimals };
-    let columns = if chosen % 2 == 0 {
+    let columns = if chosen.is_multiple_of(2) {
         Columns::Characters
     } else {
         Columns::Bytes

@@ -76,7 +76,9 @@ pub(super) enum Settlement {
 /// By which the receipts of one channel reach its task; at most `prefetch` settlements are under way.
 struct Line {
     queue: QueueName,
+    in_order: bool,
     closed: AtomicBool,
+    lost: AtomicBool,
     settlements: mpsc::UnboundedSender<Settlement>,
     /// The suspect that is out, and nothing beside it. On a dead channel it lasts as long as its receipt.
     alone: Mutex<Option<Turn>>,
@@ -93,11 +95,19 @@ impl Settle for Line {
     }
 
     fn abandon(&self, tag: u64) {
+        if self.in_order {
+            // All the rest goes back with it.
+            self.lost.store(true, Ordering::Release);
+        }
         let _ = self.settlements.send(Settlement::PutBack(tag));
     }
 
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
     }
 }
 
@@ -120,7 +130,9 @@ impl Generation {
         let (settle, settlements) = mpsc::unbounded_channel();
         let line = Line {
             queue,
+            in_order,
             closed: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             settlements: settle,
             alone: Mutex::default(),
         };
@@ -230,5 +242,14 @@ impl Generation {
             multiple: false,
         };
         let _ = self.channel.basic_nack(tag, options).now_or_never();
+    }
+}
+
+/// However its channel ended: what is out still has gone back, and comes again, perhaps to another process.
+impl Drop for Generation {
+    fn drop(&mut self) {
+        if let Some(line) = &self.line {
+            line.lost.store(true, Ordering::Release);
+        }
     }
 }

@@ -71,7 +71,7 @@ pub(super) async fn ready(link: &Link, queue: &str) -> Result<Option<u64>, Fault
 }
 
 /// The first messages parked for a queue, oldest first. They are taken without an ack, and go back in their
-/// order when the channel is closed; the broker marks them as redelivered, and counts it as a delivery.
+/// order; the broker marks them as redelivered, and counts it as a delivery.
 pub(super) async fn parked(link: &Link, queue: &QueueName, limit: usize) -> Result<Vec<Parked>, Fault> {
     let name = queue.parked();
     let channel = link.channel().await?;
@@ -91,6 +91,7 @@ pub(super) async fn parked(link: &Link, queue: &QueueName, limit: usize) -> Resu
                 order: opened.order,
             });
         }
+        reading.put_back().await?;
     }
     close(&channel).await;
     Ok(parked)
@@ -123,6 +124,7 @@ pub(super) async fn parked_marks(link: &Link, queue: &QueueName) -> Result<Vec<P
         // Whoever came meanwhile may have got some.
         let after = standing(&channel, &name, link).await?;
         alone = after.ready == 0 && after.consumers == reading.consumers();
+        reading.put_back().await?;
     }
     close(&channel).await;
     if alone {

@@ -27,6 +27,7 @@ use super::{
     inspector::Inspector,
     inventory::{FoundBinding, FoundQueue},
     link::{ANY_FRAME, Link},
+    look,
     management::segment,
     orphan::{aside, set_aside_for},
     partition::mixed,
@@ -41,6 +42,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Confirmed together, then acked together.
 const BATCH: usize = 200;
+/// A reader that has ended is counted no longer than this.
+const GOING: Duration = Duration::from_secs(2);
 /// The broker counts a queue every 5 s: two counts of nothing, and whatever was on its way has come in.
 const SETTLED: Duration = Duration::from_secs(11);
 /// How long the counts may take to say so.
@@ -203,19 +206,20 @@ impl<'i> Mover<'i> {
         found.ok_or_else(|| Fault::stop(format!("there is no queue `{queue}`")))
     }
 
+    /// Who was ended a moment ago is counted for a moment more.
     async fn nobody_reads(&self, channel: &Channel, queue: &str) -> Result<(), Fault> {
-        let passive = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::default()
-        };
-        let asking = channel.queue_declare(queue.into(), passive, FieldTable::default());
-        let found = self.done(&format!("looking at queue `{queue}`"), asking).await?;
-        match found.consumer_count() {
-            0 => Ok(()),
-            count => Err(
-                Fault::stop(format!("queue `{queue}` is read by {count} consumers"))
-                    .hint("stop the processes that read it first"),
-            ),
+        let since = Instant::now();
+        loop {
+            match look::standing(channel, queue, &self.link).await?.consumers {
+                0 => return Ok(()),
+                _ if since.elapsed() < GOING => sleep(Duration::from_millis(50)).await,
+                count => {
+                    return Err(
+                        Fault::stop(format!("queue `{queue}` is read by {count} consumers"))
+                            .hint("stop the processes that read it first"),
+                    );
+                }
+            }
         }
     }
 
@@ -310,6 +314,7 @@ impl<'i> Mover<'i> {
             }
             if batch.is_empty() {
                 // Nothing is held any more, so nothing goes back.
+                reading.end().await?;
                 let _ = timeout(PATIENCE, channel.close(200, "moved".into())).await;
                 return Ok(moved);
             }

@@ -115,6 +115,10 @@ impl Live {
         Ok(Self { connection, window })
     }
 
+    fn is_dead(&self) -> bool {
+        !self.connection.status().connected() || !self.window.channel().status().connected()
+    }
+
     async fn window(connection: &Connection, link: &Link) -> Result<Window<Job>, Fault> {
         const DOING: &str = "opening the publisher's channel";
         let opening = async {
@@ -227,7 +231,8 @@ impl Publisher {
                         info!("the broker takes messages again");
                         (blocked, clock) = (false, Instant::now());
                     }
-                    Some(Event::Error(error)) => {
+                    // Also told of a channel that ended before this one was opened, after its confirms have failed.
+                    Some(Event::Error(error)) if live.is_dead() => {
                         return End::Lost(connection_lost(error.clone()), Some(error));
                     }
                     Some(_) => {}

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream::SelectAll};
 use lapin::{
     Channel,
     message::Delivery,
-    options::{BasicConsumeOptions, BasicQosOptions},
+    options::{BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
     types::FieldTable,
 };
 use tokio::time::timeout;
@@ -23,6 +23,8 @@ use super::{
 
 /// A queue that gives nothing for so long is asked whether it is empty.
 const QUIET: Duration = Duration::from_millis(100);
+/// By then what is put back is there, unless others took it.
+const BACK: Duration = Duration::from_secs(1);
 /// What one consumer may hold at most.
 const MOST: usize = u16::MAX as usize;
 
@@ -32,6 +34,8 @@ pub(super) struct Reading<'c> {
     link: &'c Link,
     queue: String,
     deliveries: SelectAll<lapin::Consumer>,
+    /// How many were given out.
+    taken: u32,
 }
 
 impl<'c> Reading<'c> {
@@ -68,6 +72,7 @@ impl<'c> Reading<'c> {
             link,
             queue: queue.to_owned(),
             deliveries,
+            taken: 0,
         })
     }
 
@@ -76,7 +81,10 @@ impl<'c> Reading<'c> {
         let since = Instant::now();
         loop {
             match timeout(QUIET, self.deliveries.next()).await {
-                Ok(Some(Ok(delivery))) => return Ok(Some(delivery)),
+                Ok(Some(Ok(delivery))) => {
+                    self.taken += 1;
+                    return Ok(Some(delivery));
+                }
                 Ok(Some(Err(error))) => {
                     let doing = format!("reading queue `{}`", self.queue);
                     return Err(faults::refused(error, &doing, self.link.address()));
@@ -95,6 +103,50 @@ impl<'c> Reading<'c> {
                 }
             }
         }
+    }
+
+    /// Takes nothing more; the broker counts us among the readers no more when this returns.
+    ///
+    /// Before its channel is closed: lapin cancels a consumer that is dropped, at some time after, and on a channel that
+    /// is closed by then it costs the connection.
+    pub(super) async fn end(&self) -> Result<(), Fault> {
+        let cancelling = async {
+            for consumer in self.deliveries.iter() {
+                let options = BasicCancelOptions::default();
+                self.channel.basic_cancel(consumer.tag(), options).await?;
+            }
+            Ok(())
+        };
+        self.done("ending the reading", cancelling).await
+    }
+
+    /// Ends it when nothing was settled: all goes back, and is there for the next who looks when this returns. At the end
+    /// of a channel it would go back as well, but at some time after.
+    pub(super) async fn put_back(self) -> Result<(), Fault> {
+        const ALL: u64 = 0;
+        self.end().await?;
+        let options = BasicNackOptions {
+            requeue: true,
+            multiple: true,
+        };
+        let putting_back = self.channel.basic_nack(ALL, options);
+        self.done("putting back what was read", putting_back).await?;
+        let since = Instant::now();
+        while standing(self.channel, &self.queue, self.link).await?.ready < self.taken {
+            // Others may have taken some meanwhile.
+            if since.elapsed() > BACK {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn done(&self, what: &str, doing: impl Future<Output = lapin::Result<()>>) -> Result<(), Fault> {
+        let told = format!("{what} of queue `{}`", self.queue);
+        timeout(PATIENCE, doing)
+            .await
+            .map_err(|_| faults::silent(&told))?
+            .map_err(|error| faults::refused(error, &told, self.link.address()))
     }
 
     /// How many consumers read.

@@ -28,12 +28,14 @@ const MOST_NAMES: usize = 1000;
 
 #[derive(clap::Args)]
 pub(super) struct Infer {
-    /// Files of sample records: .json (one, or a list of them), .jsonl, .csv
+    /// Files of sample records: .json (one, or a list of them), .jsonl, .csv, .xml
     #[arg(required = true)]
     samples: Vec<PathBuf>,
     /// What separates the fields of CSV: one character, or `tab`
     #[arg(long, default_value = ",")]
     delimiter: String,
+    #[command(flatten)]
+    xml: super::xml::Xml,
 }
 
 impl Infer {
@@ -91,11 +93,18 @@ impl Infer {
                 }
             }
             Some("csv") => self.csv(input, seen, &wrong, &cannot)?,
+            Some("xml") => {
+                let mut records = self.xml.records(input, MOST)?;
+                while let Some(record) = records.read().map_err(cannot)? {
+                    let content = record.content;
+                    seen.see(&content.map_err(|unframed| wrong(unframed.why.line, &unframed.why.what))?);
+                }
+            }
             _ => {
-                return Err(
-                    Fault::stop(format!("`{name}` is none of `.json`, `.jsonl` and `.csv`"))
-                        .hint("name the samples by what they are"),
-                );
+                return Err(Fault::stop(format!(
+                    "`{name}` is none of `.json`, `.jsonl`, `.csv` and `.xml`"
+                ))
+                .hint("name the samples by what they are"));
             }
         }
         Ok(())

@@ -5,12 +5,16 @@ use std::io::{BufReader, Read, Stdin, stdin};
 use prost_reflect::{MessageDescriptor, prost::Message};
 use trunkline_formats::{
     csv::{HeaderError, Rows},
-    json,
+    fixed, json,
     lines::Lines,
+    xml,
 };
-use trunkline_sdk::{Fault, Value};
+use trunkline_sdk::{Fault, Settings, Value};
 
-use super::Format;
+use super::{
+    Format,
+    xml::{Document, Xml},
+};
 use crate::{
     canonical,
     mapping::{self, This},
@@ -45,12 +49,20 @@ enum Records {
     Whole(Option<Stdin>, Format),
     Lines(Lines<BufReader<Stdin>>),
     Rows(Box<Rows<BufReader<Stdin>>>),
+    Elements(Box<xml::Records<Document<BufReader<Stdin>>>>),
+    Columns(Box<fixed::Records<BufReader<Stdin>>>),
     /// It cannot be read on.
     Ended,
 }
 
 impl Inputs {
-    pub(super) fn new(format: Format, delimiter: &str, takes: &This) -> Result<Self, Fault> {
+    pub(super) fn new(
+        format: Format,
+        delimiter: &str,
+        xml: &Xml,
+        source: Option<&Settings>,
+        takes: &This,
+    ) -> Result<Self, Fault> {
         let kind = match takes {
             This::Message(kind) => Some(kind.clone()),
             This::Record | This::Declared(_) => None,
@@ -64,6 +76,16 @@ impl Inputs {
             }
             Format::Json | Format::Protobuf => Records::Whole(Some(stdin()), format),
             Format::JsonLines => Records::Lines(Lines::new(BufReader::new(stdin()), MOST)),
+            Format::Xml => Records::Elements(Box::new(xml.records(BufReader::new(stdin()), MOST)?)),
+            Format::Fixed => {
+                let input = BufReader::new(stdin());
+                let records = source.and_then(|source| trunkline_file::fixed_width(source, input, MOST));
+                Records::Columns(Box::new(records.ok_or_else(|| {
+                    Fault::stop("it is not said which fields the records of fixed width have").hint(
+                        "name a flow that reads them, whose `from:` has the `fields`: `trunkline map <flow>`",
+                    )
+                })?))
+            }
             Format::Csv => {
                 let delimiter = self::delimiter(delimiter)?;
                 match Rows::new(BufReader::new(stdin()), delimiter, MOST) {
@@ -100,7 +122,7 @@ impl Inputs {
                     framed.content.map_err(malformed)
                 }),
             },
-            Records::Rows(_) | Records::Ended => None,
+            Records::Rows(_) | Records::Elements(_) | Records::Columns(_) | Records::Ended => None,
         }
     }
 
@@ -135,20 +157,25 @@ impl Iterator for Inputs {
     type Item = Result<Input, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Records::Rows(rows) = &mut self.records {
-            return match rows.read() {
-                Err(error) => {
-                    self.records = Records::Ended;
-                    Some(Err(unread(&error)))
-                }
-                Ok(row) => row.map(|row| match row.content {
-                    Ok(value) => self.value(value),
-                    Err(unframed) => Err(malformed("row", &unframed.why)),
-                }),
-            };
+        let (read, what) = match &mut self.records {
+            Records::Rows(rows) => (rows.read(), "row"),
+            Records::Elements(elements) => (elements.read(), "XML"),
+            Records::Columns(columns) => (columns.read(), "record of fixed width"),
+            _ => {
+                let record = self.record()?;
+                return Some(record.and_then(|bytes| self.input(bytes)));
+            }
+        };
+        match read {
+            Err(error) => {
+                self.records = Records::Ended;
+                Some(Err(unread(&error)))
+            }
+            Ok(framed) => framed.map(|framed| match framed.content {
+                Ok(value) => self.value(value),
+                Err(unframed) => Err(malformed(what, &unframed.why)),
+            }),
         }
-        let record = self.record()?;
-        Some(record.and_then(|bytes| self.input(bytes)))
     }
 }
 

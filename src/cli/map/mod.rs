@@ -6,12 +6,13 @@ mod explanation;
 mod infer;
 mod input;
 mod output;
+mod xml;
 
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-use trunkline_sdk::Fault;
+use trunkline_sdk::{Fault, Settings};
 
 use self::{
     input::{Input, Inputs},
@@ -19,6 +20,7 @@ use self::{
 };
 use super::{Failure, count, opened::Opened, say, tell};
 use crate::{
+    config::Feed,
     flow::Expression,
     mapping::{self, Environment, Facts, Mapping, Source, This},
     names::FlowName,
@@ -63,6 +65,8 @@ struct Run {
     /// What separates the fields of CSV: one character, or `tab`
     #[arg(long, default_value = ",")]
     delimiter: String,
+    #[command(flatten)]
+    xml: xml::Xml,
     /// The input is a canonical message of this type, where no flow that uses the mapping says so
     #[arg(long = "type", value_name = "TYPE")]
     type_name: Option<String>,
@@ -85,6 +89,10 @@ enum Format {
     #[value(name = "json-lines", alias = "jsonl")]
     JsonLines,
     Csv,
+    /// A document, of which `--record` says where its records are
+    Xml,
+    /// Records of fixed width, as the flow that is named reads them
+    Fixed,
     Protobuf,
 }
 
@@ -118,10 +126,17 @@ impl Run {
             pool,
             this: mapping.takes().clone(),
             tables: &opened.plan.tables,
+            zone: mapping.zone(),
         };
+        let flow = (!is_file).then(|| opened.flow(name)).transpose()?;
+        let source = flow.and_then(|flow| match &flow.feed {
+            Feed::System { settings, .. } => Some(settings),
+            Feed::Channel { .. } => None,
+        });
         self.each(
             mapping,
             &environment,
+            source,
             &DeferredStore::new(opened.plan.store.clone()),
         )
     }
@@ -146,12 +161,18 @@ impl Run {
         };
         let unlike = users
             .iter()
-            .find(|(_, other)| !alike(other.takes(), mapping.takes()));
+            .find(|(_, other)| !alike(other.takes(), mapping.takes()) || other.zone() != mapping.zone());
         match unlike {
             None => Ok(Some(mapping)),
-            Some((other, _)) => {
-                let what =
-                    format!("`{name}` takes one thing in flow `{first}` and another in flow `{other}`");
+            Some((flow, other)) => {
+                let what = match other.zone() == mapping.zone() {
+                    true => {
+                        format!("`{name}` takes one thing in flow `{first}` and another in flow `{flow}`")
+                    }
+                    false => {
+                        format!("`{name}` has one time zone in flow `{first}` and another in flow `{flow}`")
+                    }
+                };
                 let hint = format!("name the flow that is meant: `trunkline map {first}`");
                 Err(Fault::stop(what).hint(hint).into())
             }
@@ -188,6 +209,7 @@ impl Run {
             pool,
             this,
             tables: &opened.plan.tables,
+            zone: None,
         };
         Mapping::compile(&Source::file(name, text), &environment, None).map_err(|problems| {
             super::tell_problems(&opened.landscape, &problems);
@@ -200,10 +222,11 @@ impl Run {
         &self,
         mapping: &Mapping,
         environment: &Environment<'_>,
+        source: Option<&Settings>,
         store: &DeferredStore,
     ) -> Result<(), Failure> {
         let form = Form::new(self.json || !matches!(self.format, Format::Json | Format::Protobuf));
-        let inputs = Inputs::new(self.format, &self.delimiter, mapping.takes())?;
+        let inputs = Inputs::new(self.format, &self.delimiter, &self.xml, source, mapping.takes())?;
         let facts = Attributes(&self.attributes);
         let (mut records, mut failed) = (0, 0);
         for (number, input) in inputs.enumerate() {

@@ -12,7 +12,10 @@ use trunkline_sdk::Fault;
 
 use self::compare::{Difference, differences};
 use super::{Failure, Place, opened::Opened, say, watch};
-use crate::config::{self, Test as Case};
+use crate::{
+    config::{self, Test as Case},
+    flow::rehearse,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Test {
@@ -65,7 +68,11 @@ impl Test {
         let mut ended = Vec::with_capacity(tests.len());
         for test in &tests {
             let flow = &plan.flows[test.flow];
-            let verdict = flow.steps.apply(test.given.clone()).await;
+            // One after the other: what was given to the last is not there any more.
+            if let Some(given) = &plan.given {
+                given.give(test.references.clone());
+            }
+            let verdict = rehearse(flow, test.given.clone()).await;
             ended.push(Ended {
                 test,
                 flow: flow.name.as_str(),

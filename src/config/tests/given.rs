@@ -4,10 +4,10 @@ use std::{fs, io::Read, path::Path};
 
 use jiff::Timestamp;
 use prost_reflect::{DynamicMessage, MessageDescriptor, prost::Message as _};
-use trunkline_formats::{csv::Rows, json, lines::Lines, media_type};
+use trunkline_formats::{csv::Rows, json, lines::Lines, media_type, xml};
 use trunkline_sdk::{Body, Kind, Need, Opt, Place, Settings, Value};
 
-use super::Reader;
+use super::{Reader, references::REFERENCE};
 use crate::{
     canonical,
     config::{Feed, FlowPlan},
@@ -44,6 +44,12 @@ pub(super) const GIVEN: &[Opt] = &[
         need: Need::Optional,
         summary: "the attributes of the message: `subject`, `key`, `time`, and what a source tells beside a record",
     },
+    Opt {
+        name: "references",
+        kind: Kind::List(&Kind::Group(REFERENCE)),
+        need: Need::Optional,
+        summary: "the cross-references that `xref` finds, and no others; left out, it finds none",
+    },
 ];
 
 /// What stands there, with numbers, truth values and nothing where they are written without quotes.
@@ -75,7 +81,10 @@ pub(super) fn value(settings: &Settings) -> Value<'static> {
 impl<'r> Reader<'r, '_> {
     pub(super) fn given(&mut self, flow: &'r FlowPlan, given: &Settings) -> Option<Message> {
         let entries = given.entries()?;
-        let mut contents = entries.iter().filter(|entry| entry.key != "attributes");
+        let beside = ["attributes", "references"];
+        let mut contents = entries
+            .iter()
+            .filter(|entry| !beside.contains(&entry.key.as_str()));
         let (Some(entry), None) = (contents.next(), contents.next()) else {
             let wanted = match &flow.feed {
                 Feed::Channel { .. } => "`message` or `file`",
@@ -222,7 +231,13 @@ impl<'r> Reader<'r, '_> {
                     bytes: bytes.into(),
                 }));
             }
-            (Feed::System { .. }, ending) => match one(ending, &bytes) {
+            (Feed::System { settings, .. }, "xml") if settings.get("record").is_none() => {
+                return Some(Content::Native(Body::Bytes {
+                    content_type: media_type::XML.to_owned(),
+                    bytes: bytes.into(),
+                }));
+            }
+            (Feed::System { settings, .. }, ending) => match one(ending, &bytes, settings) {
                 Ok(body) => return Some(Content::Native(body)),
                 Err(what) => format!("`{name}` {what}"),
             },
@@ -232,10 +247,19 @@ impl<'r> Reader<'r, '_> {
     }
 }
 
-/// The one record of a file of records.
-fn one(ending: &str, bytes: &[u8]) -> Result<Body, String> {
+/// The one record of a file of records, which the flow reads with these settings.
+fn one(ending: &str, bytes: &[u8], settings: &Settings) -> Result<Body, String> {
     let mut records = Vec::new();
     let cannot = "cannot be read".to_owned();
+    // No ending tells that columns are fixed; the flow does.
+    if let Some(mut columns) = trunkline_file::fixed_width(settings, bytes, bytes.len() + 1) {
+        while let Some(record) = columns.read().map_err(|_| cannot.clone())? {
+            records.push(Body::Value(
+                record.content.map_err(|unframed| unframed.why.to_string())?,
+            ));
+        }
+        return only(records);
+    }
     match ending {
         "jsonl" | "ndjson" => {
             let mut lines = Lines::new(bytes, bytes.len() + 1);
@@ -254,8 +278,32 @@ fn one(ending: &str, bytes: &[u8]) -> Result<Body, String> {
                 ));
             }
         }
-        _ => return Err("is none of `.json`, `.jsonl` and `.csv`".to_owned()),
+        "xml" => {
+            let text = settings.get("record").and_then(Settings::text);
+            let path =
+                xml::Path::parse(text.unwrap_or_default()).map_err(|why| format!("has no record: {why}"))?;
+            let encoding = xml::encoding_of(bytes).map_err(|why| why.to_string())?;
+            let lists = settings.get("lists").map_or_else(Vec::new, |lists| {
+                let lists = lists.items().unwrap_or(std::slice::from_ref(lists));
+                lists
+                    .iter()
+                    .filter_map(Settings::text)
+                    .map(str::to_owned)
+                    .collect()
+            });
+            let mut elements = xml::Records::new(bytes, encoding, path, lists, bytes.len() + 1);
+            while let Some(element) = elements.read().map_err(|_| cannot.clone())? {
+                records.push(Body::Value(
+                    element.content.map_err(|unframed| unframed.why.to_string())?,
+                ));
+            }
+        }
+        _ => return Err("is none of `.json`, `.jsonl`, `.csv` and `.xml`".to_owned()),
     }
+    only(records)
+}
+
+fn only(mut records: Vec<Body>) -> Result<Body, String> {
     match (records.pop(), records.len()) {
         (Some(record), 0) => Ok(record),
         (None, _) => Err("holds no record".to_owned()),

@@ -6,6 +6,7 @@
 
 mod expect;
 mod given;
+mod references;
 
 use prost_reflect::DescriptorPool;
 use trunkline_sdk::{Kind, Need, Opt, Options, Place, Problem, Settings};
@@ -13,7 +14,7 @@ use trunkline_sdk::{Kind, Need, Opt, Options, Place, Problem, Settings};
 pub(super) use self::expect::EXPECT;
 pub use self::expect::{Arrival, Arrivals, Expected, FaultWanted};
 use super::{Landscape, Plan, findings::Findings, unknown_hint, variables::Variables, yaml};
-use crate::{config::FlowPlan, message::Message};
+use crate::{config::FlowPlan, message::Message, store::CrossReference};
 
 /// The words of a test file.
 pub(super) const FILE: &[Opt] = &[
@@ -70,6 +71,8 @@ pub struct Test {
     pub flow: usize,
     /// What comes in.
     pub given: Message,
+    /// The cross-references that there are, and no others.
+    pub references: Vec<CrossReference>,
     /// What is to become of it.
     pub expect: Expected,
 }
@@ -136,6 +139,8 @@ impl<'r> Reader<'r, '_> {
         let flow = flow?;
         let plan: &'r FlowPlan = &self.plan.flows[flow];
         let given = item.get("given").and_then(|given| self.given(plan, given));
+        let references = item.get("given").and_then(|given| given.get("references"));
+        let references = references.map(|references| self.references(references));
         let expect = item.get("expect").and_then(|expect| self.expect(plan, expect));
         let name = item.get("test")?;
         if self.problems.len() > before {
@@ -146,6 +151,7 @@ impl<'r> Reader<'r, '_> {
             place: name.place.clone(),
             flow,
             given: given?,
+            references: references.unwrap_or_default(),
             expect: expect?,
         })
     }

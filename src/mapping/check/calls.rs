@@ -122,7 +122,7 @@ impl Checker<'_> {
         }
         let checked = match of_enum(name, checked) {
             Ok(typed) => return typed,
-            Err(checked) => checked,
+            Err(checked) => self.in_zone(&named, checked),
         };
         let counted: Vec<_> = named
             .iter()
@@ -159,6 +159,31 @@ impl Checker<'_> {
         self.folded(function, nodes, ty, at)
     }
 
+    /// With the zone that is declared as the last argument, where a function takes one and is given none. What may be
+    /// anything is left alone, for it may be what has no zone.
+    fn in_zone(&self, named: &[&Function], mut checked: Vec<Typed>) -> Vec<Typed> {
+        let Some(zone) = self.environment.zone else {
+            return checked;
+        };
+        // A text may be a pattern or a zone: only one that is known to be a pattern stands in front of a zone.
+        let fits = |(takes, typed): (&Takes, &Typed)| match (takes, &typed.node) {
+            (Takes::Pattern, Node::Const(Val::Text(text))) => Pattern::new(text.as_str()).is_some(),
+            (Takes::Pattern, _) => false,
+            _ => typed.ty != Type::Any && takes.accepts(&typed.ty),
+        };
+        let takes_zone = |function: &&Function| match function.takes.split_last() {
+            Some((Takes::Zone, before)) => {
+                before.len() == checked.len() && before.iter().zip(&checked).all(fits)
+            }
+            _ => false,
+        };
+        if named.iter().any(takes_zone) {
+            let zone = Node::Const(Val::text(zone.to_owned()));
+            checked.push(Typed::new(zone, Type::Text));
+        }
+        checked
+    }
+
     /// Time zones and patterns that are known must be some.
     fn check_constants(&mut self, function: &Function, exprs: &[&Expr], checked: &[Typed]) {
         for ((takes, expr), typed) in function.takes.iter().zip(exprs).zip(checked) {
@@ -167,11 +192,7 @@ impl Checker<'_> {
             };
             let text = text.as_str();
             if *takes == Takes::Zone && Zone::get(text).is_none() {
-                let names = Zone::names();
-                let hint = match nearest(text, names.iter().map(String::as_str)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "as in `Europe/Copenhagen`, `UTC` or `+02:00`".to_owned(),
-                };
+                let hint = Zone::near(text);
                 self.refuse(expr.span, format!("there is no time zone `{text}`"), Some(&hint));
             }
             if *takes == Takes::Pattern && Pattern::new(text).is_none() {

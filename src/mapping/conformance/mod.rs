@@ -127,6 +127,7 @@ fn evaluate(pool: &DescriptorPool, test: &Json, text: &str) -> Result<Found, Str
         pool,
         this: This::Record,
         tables: &tables,
+        zone: None,
     };
     let source = Source::file("case.cel", text);
     let told = |problems: Vec<trunkline_sdk::Problem>| {

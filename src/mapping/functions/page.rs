@@ -22,7 +22,15 @@ pub fn page() -> String {
         row(known.call, known.doc);
     }
     for (subject, functions) in SUBJECTS {
-        let _ = write!(page, "\n## {subject}\n\n| call | what it gives |\n|---|---|\n");
+        let _ = write!(page, "\n## {subject}\n\n");
+        if *subject == "Times" {
+            page.push_str(
+                "Where a time zone is left out it is that of the system which the flow reads or writes, if the \
+                 landscape declares one (`systems: { shop: { webhook: { … }, time_zone: Europe/Copenhagen } }`), else \
+                 UTC; a text that says its offset keeps it.\n\n",
+            );
+        }
+        let _ = write!(page, "| call | what it gives |\n|---|---|\n");
         let mut told = BTreeSet::new();
         for function in *functions {
             let signature = function.signature();

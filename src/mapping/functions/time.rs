@@ -160,7 +160,10 @@ fn civil(value: &Val<'_>, given: Option<&Val<'_>>) -> Result<Instant, Box<Failur
 }
 
 fn local(args: &[Val<'_>]) -> Result<Instant, Box<Failure>> {
-    let given = text(&args[0])?.as_str();
+    let Val::Text(given) = &args[0] else {
+        return instant(&args[0]);
+    };
+    let given = given.as_str();
     let zone = zone(&args[1])?;
     if let Some(instant) = Instant::parse(given) {
         return Ok(instant);

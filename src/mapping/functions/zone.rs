@@ -2,6 +2,7 @@
 //! IANA database, which the binary carries, so that a mapping gives the same on every machine.
 
 use jiff::{civil::DateTime, tz::TimeZone};
+use trunkline_sdk::nearest;
 
 use crate::{
     canonical::time::{self, Instant, RANGE},
@@ -27,9 +28,13 @@ impl Zone {
         }
     }
 
-    /// The names there are, for hints.
-    pub(crate) fn names() -> Vec<String> {
-        jiff::tz::db().available().map(|name| name.to_string()).collect()
+    /// A hint: which zone may have been meant by a name that is none.
+    pub(crate) fn near(name: &str) -> String {
+        let names: Vec<_> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+        match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "as in `Europe/Copenhagen`, `UTC` or `+02:00`".to_owned(),
+        }
     }
 
     /// The instant whose UTC parts are the civil parts of this instant here.
