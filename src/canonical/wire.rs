@@ -90,18 +90,26 @@ impl<'a> Reader<'a> {
             if number == wanted {
                 return self.value(number, wire_type).map(Some);
             }
-            match wire_type {
-                2 => drop(self.chunk()?),
-                0 => drop(self.varint()?),
-                _ => drop(self.value(number, wire_type)?),
-            }
+            self.skip(number, wire_type)?;
             other(number);
         }
         Ok(None)
     }
 
+    /// Passes over the value behind a tag.
     #[inline]
-    fn value(&mut self, number: u32, wire_type: u8) -> Result<Wire<'a>, Broken> {
+    pub(super) fn skip(&mut self, number: u32, wire_type: u8) -> Result<(), Broken> {
+        match wire_type {
+            2 => drop(self.chunk()?),
+            0 => drop(self.varint()?),
+            _ => drop(self.value(number, wire_type)?),
+        }
+        Ok(())
+    }
+
+    /// The value behind a tag.
+    #[inline]
+    pub(super) fn value(&mut self, number: u32, wire_type: u8) -> Result<Wire<'a>, Broken> {
         Ok(match wire_type {
             0 => Wire::Varint(self.varint()?),
             1 => Wire::Fixed64(self.fixed64()?),
@@ -116,8 +124,9 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The next tag: number and wire type.
     #[inline]
-    fn tag(&mut self) -> Result<(u32, u8), Broken> {
+    pub(super) fn tag(&mut self) -> Result<(u32, u8), Broken> {
         let tag = match self.bytes.first() {
             Some(byte) if *byte < 0x80 => {
                 self.bytes = &self.bytes[1..];
@@ -134,10 +143,14 @@ impl<'a> Reader<'a> {
     /// A varint: at most ten bytes.
     #[inline]
     pub fn varint(&mut self) -> Result<u64, Broken> {
-        match self.bytes.first() {
-            Some(byte) if *byte < 0x80 => {
-                self.bytes = &self.bytes[1..];
+        match self.bytes {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.bytes = rest;
                 Ok(u64::from(*byte))
+            }
+            [low, high, rest @ ..] if *high < 0x80 => {
+                self.bytes = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(*high) << 7)
             }
             _ => self.long_varint(),
         }
@@ -175,8 +188,9 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(*head))
     }
 
+    /// What stands behind a length.
     #[inline]
-    fn chunk(&mut self) -> Result<&'a [u8], Broken> {
+    pub(super) fn chunk(&mut self) -> Result<&'a [u8], Broken> {
         let length = usize::try_from(self.varint()?).map_err(|_| Broken::Truncated)?;
         if length > self.bytes.len() {
             return Err(Broken::Truncated);
@@ -254,8 +268,14 @@ pub fn put_tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
 /// Writes a field of text, bytes or message.
 #[inline]
 pub fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
-    put_tag(out, number, 2);
-    put_varint(out, bytes.len() as u64);
+    if number < 16 && bytes.len() < 0x80 {
+        // Most are so short: their head is two bytes.
+        out.reserve(bytes.len() + 2);
+        out.extend_from_slice(&[(number << 3 | 2) as u8, bytes.len() as u8]);
+    } else {
+        put_tag(out, number, 2);
+        put_varint(out, bytes.len() as u64);
+    }
     out.extend_from_slice(bytes);
 }
 
@@ -275,9 +295,16 @@ pub fn finish(out: &mut Vec<u8>, start: usize) {
         out[start - 1] = length as u8;
         return;
     }
-    let mut head = Vec::with_capacity(10);
-    put_varint(&mut head, length as u64);
-    out.splice(start - 1..start, head);
+    // Room for the further bytes of the length, and what was written moves behind them.
+    let further = (length.ilog2() / 7) as usize;
+    out.resize(out.len() + further, 0);
+    out.copy_within(start..start + length, start + further);
+    let mut left = length;
+    for byte in &mut out[start - 1..start + further] {
+        *byte = (left & 0x7f) as u8 | 0x80;
+        left >>= 7;
+    }
+    out[start + further - 1] &= 0x7f;
 }
 
 #[cfg(test)]
@@ -311,6 +338,26 @@ mod tests {
                 }
             };
             assert_eq!(last.is_ok(), boundaries.contains(&cut), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_length_takes_as_many_bytes_as_it_needs() {
+        for length in [0, 1, 127, 128, 300, 16_383, 16_384, 2_097_152] {
+            // given
+            let content: Vec<u8> = (0..length).map(|at| at as u8).collect();
+            let mut wanted = vec![9];
+            put_tag(&mut wanted, 3, 2);
+            put_varint(&mut wanted, length as u64);
+            wanted.extend_from_slice(&content);
+            // when
+            let (mut begun, mut put) = (vec![9], vec![9]);
+            let start = begin(&mut begun, 3);
+            begun.extend_from_slice(&content);
+            finish(&mut begun, start);
+            put_bytes(&mut put, 3, &content);
+            // then
+            assert!(begun == wanted && put == wanted, "{length}");
         }
     }
 

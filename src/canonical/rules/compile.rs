@@ -14,6 +14,7 @@ use super::{
         self, IGNORE_ALWAYS, IGNORE_IF_ZERO, count, flag, ignore, list, of_field, of_message, of_oneof,
     },
     plan::{Element, Field, Group, Kind, Message, Shape},
+    prune::{asks, keep_ruled},
 };
 use crate::mapping::rule::Over;
 
@@ -175,7 +176,11 @@ impl Compiler {
         let inner = entry
             .as_ref()
             .map_or_else(|| declared.clone(), |entry| entry.map_entry_value_field().kind());
-        let kind = if skipped { plain(&inner) } else { self.kind(&inner) };
+        let kind = if skipped {
+            Kind::of(&inner)
+        } else {
+            self.kind(&inner)
+        };
         let mut element = Element {
             kind,
             rules: Vec::new(),
@@ -296,7 +301,7 @@ impl Compiler {
         };
         match ignore(&rules) {
             IGNORE_ALWAYS => {
-                element.kind = plain(&described.kind());
+                element.kind = Kind::of(&described.kind());
                 return;
             }
             IGNORE_IF_ZERO => element.ignores_zero = true,
@@ -389,10 +394,10 @@ impl Compiler {
 
     fn kind(&mut self, declared: &Declared) -> Kind {
         let Declared::Message(message) = declared else {
-            return plain(declared);
+            return Kind::of(declared);
         };
-        if !matches!(plain(declared), Kind::Message(_)) {
-            return plain(declared);
+        if !matches!(Kind::of(declared), Kind::Message(_)) {
+            return Kind::of(declared);
         }
         if let Some(place) = self.places.get(message.full_name()) {
             return Kind::Message(Some(*place));
@@ -424,99 +429,4 @@ impl Compiler {
             hint,
         });
     }
-}
-
-/// The kind by itself, without the rules of a message.
-fn plain(declared: &Declared) -> Kind {
-    match declared {
-        Declared::Double => Kind::Double,
-        Declared::Float => Kind::Float,
-        Declared::Int32 => Kind::Int32,
-        Declared::Int64 => Kind::Int64,
-        Declared::Uint32 => Kind::Uint32,
-        Declared::Uint64 => Kind::Uint64,
-        Declared::Sint32 => Kind::Sint32,
-        Declared::Sint64 => Kind::Sint64,
-        Declared::Fixed32 => Kind::Fixed32,
-        Declared::Fixed64 => Kind::Fixed64,
-        Declared::Sfixed32 => Kind::Sfixed32,
-        Declared::Sfixed64 => Kind::Sfixed64,
-        Declared::Bool => Kind::Bool,
-        Declared::Enum(_) => Kind::Enum,
-        Declared::String => Kind::Text,
-        Declared::Bytes => Kind::Bytes,
-        Declared::Message(message) => match message.full_name() {
-            "google.protobuf.Timestamp" => Kind::Timestamp,
-            "google.protobuf.Duration" => Kind::Duration,
-            "google.protobuf.Any" => Kind::Any,
-            "google.protobuf.FieldMask" => Kind::FieldMask,
-            "google.protobuf.DoubleValue" => Kind::Wrapped(&Kind::Double),
-            "google.protobuf.FloatValue" => Kind::Wrapped(&Kind::Float),
-            "google.protobuf.Int64Value" => Kind::Wrapped(&Kind::Int64),
-            "google.protobuf.UInt64Value" => Kind::Wrapped(&Kind::Uint64),
-            "google.protobuf.Int32Value" => Kind::Wrapped(&Kind::Int32),
-            "google.protobuf.UInt32Value" => Kind::Wrapped(&Kind::Uint32),
-            "google.protobuf.BoolValue" => Kind::Wrapped(&Kind::Bool),
-            "google.protobuf.StringValue" => Kind::Wrapped(&Kind::Text),
-            "google.protobuf.BytesValue" => Kind::Wrapped(&Kind::Bytes),
-            _ => Kind::Message(None),
-        },
-    }
-}
-
-/// Whether a field asks for anything itself, whatever is inside of it.
-fn asks(field: &Field) -> bool {
-    let of_element = |element: &Element| element.required || !element.rules.is_empty();
-    let of_shape = match &field.shape {
-        Shape::One { .. } => false,
-        Shape::List { least, most, unique } => *least > 0 || *most < u64::MAX || *unique,
-        Shape::Map { least, most, key } => *least > 0 || *most < u64::MAX || of_element(key),
-    };
-    field.required || of_shape || of_element(&field.element) || !field.expressions.is_empty()
-}
-
-/// Drops what leads to no rule: messages without any are not looked into, and a type without any is checked by nobody.
-fn keep_ruled(mut messages: Vec<Message>) -> Option<Rules> {
-    let inner = |field: &Field| match field.element.kind {
-        Kind::Message(inner) => inner,
-        _ => None,
-    };
-    let mut ruled: Vec<bool> = messages
-        .iter()
-        .map(|message| {
-            !message.groups.is_empty() || !message.expressions.is_empty() || message.fields.iter().any(asks)
-        })
-        .collect();
-    loop {
-        let leads = |at: usize| {
-            messages[at]
-                .fields
-                .iter()
-                .filter_map(inner)
-                .any(|inner| ruled[inner])
-        };
-        let Some(next) = (0..messages.len()).find(|at| !ruled[*at] && leads(*at)) else {
-            break;
-        };
-        ruled[next] = true;
-    }
-    if !ruled.first().copied().unwrap_or(false) {
-        return None;
-    }
-    for message in &mut messages {
-        for field in &mut message.fields {
-            if inner(field).is_some_and(|inner| !ruled[inner]) {
-                field.element.kind = Kind::Message(None);
-            }
-        }
-        message.near = vec![0; 64];
-        for (at, field) in message.fields.iter().enumerate() {
-            let place = u16::try_from(at).unwrap_or(u16::MAX);
-            match message.near.get_mut(field.number as usize) {
-                Some(near) => *near = place + 1,
-                None => message.far.push((field.number, place)),
-            }
-        }
-    }
-    Some(Rules { messages })
 }

@@ -1,17 +1,12 @@
 //! The standard rules of one value: of numbers, texts, bytes, enums, times and what else buf.validate knows.
 
 use prost_reflect::{DynamicMessage, Kind as Declared, Value};
-use regex::bytes::{Regex, RegexBuilder};
 
 use super::{
-    formats,
-    options::{count, flag, get, list, message, text},
+    options::{flag, get, list, message},
     plan::{Fixed, Kind, Rule, Test},
 };
 use crate::canonical::time::{Instant, Span};
-
-/// How large a compiled pattern may be, in bytes.
-const PATTERN_LIMIT: usize = 1 << 20;
 
 /// A rule that cannot be one.
 pub(super) struct Refused {
@@ -108,16 +103,16 @@ pub(super) fn read(
     }
 }
 
-struct Reader<'r> {
-    rules: &'r DynamicMessage,
+pub(super) struct Reader<'r> {
+    pub(super) rules: &'r DynamicMessage,
     word: &'r str,
     declared: &'r Declared,
     found: Vec<Rule>,
-    refused: Vec<Refused>,
+    pub(super) refused: Vec<Refused>,
 }
 
 impl Reader<'_> {
-    fn add(&mut self, id: &str, what: impl Into<Box<str>>, test: Test) {
+    pub(super) fn add(&mut self, id: &str, what: impl Into<Box<str>>, test: Test) {
         let id = format!("{}.{id}", self.word).into();
         self.found.push(Rule {
             id,
@@ -126,11 +121,11 @@ impl Reader<'_> {
         });
     }
 
-    fn refuse(&mut self, what: impl Into<String>) {
+    pub(super) fn refuse(&mut self, what: impl Into<String>) {
         self.refused.push(Refused::new(what));
     }
 
-    fn fixed(&self, name: &str) -> Option<Fixed> {
+    pub(super) fn fixed(&self, name: &str) -> Option<Fixed> {
         fixed(&get(self.rules, name)?)
     }
 
@@ -193,6 +188,9 @@ impl Reader<'_> {
             }
             _ => return,
         };
+        if let Some((least, most)) = within(&lower, &upper).filter(|_| inside) {
+            return self.add(&id, what, Test::Within(least, most));
+        }
         let strip = |bound: Option<(Fixed, bool, &str)>| bound.map(|(bound, equal, _)| (bound, equal));
         let test = Test::Range {
             lower: strip(lower),
@@ -200,203 +198,6 @@ impl Reader<'_> {
             inside,
         };
         self.add(&id, what, test);
-    }
-
-    fn text(&mut self) {
-        self.lengths("len", "min_len", "max_len", "character", Test::Characters);
-        self.lengths("len_bytes", "min_bytes", "max_bytes", "byte", Test::Length);
-        self.pattern();
-        for (name, what) in [
-            ("prefix", "must begin with"),
-            ("suffix", "must end with"),
-            ("contains", "must contain"),
-            ("not_contains", "must not contain"),
-        ] {
-            if let Some(part) = text(self.rules, name) {
-                let what = format!("{what} `{part}`");
-                self.part(name, what, part.as_bytes());
-            }
-        }
-        type Form = (&'static str, &'static str, fn(&str) -> bool);
-        const FORMS: [Form; 20] = [
-            ("email", "an e-mail address", formats::is_email),
-            ("hostname", "the name of a host", formats::is_hostname),
-            ("ip", "an IP address", formats::is_ip),
-            ("ipv4", "an IPv4 address", formats::is_ipv4),
-            ("ipv6", "an IPv6 address", formats::is_ipv6),
-            ("uri", "a URI", formats::is_uri),
-            ("uri_ref", "a URI reference", formats::is_uri_reference),
-            (
-                "address",
-                "the name of a host or an IP address",
-                formats::is_address,
-            ),
-            ("uuid", "a UUID", formats::is_uuid),
-            ("tuuid", "a UUID without hyphens", formats::is_trimmed_uuid),
-            (
-                "ip_with_prefixlen",
-                "an IP address with the length of its prefix",
-                formats::is_ip_with_length,
-            ),
-            (
-                "ipv4_with_prefixlen",
-                "an IPv4 address with the length of its prefix",
-                formats::is_ipv4_with_length,
-            ),
-            (
-                "ipv6_with_prefixlen",
-                "an IPv6 address with the length of its prefix",
-                formats::is_ipv6_with_length,
-            ),
-            ("ip_prefix", "an IP prefix", formats::is_ip_prefix),
-            ("ipv4_prefix", "an IPv4 prefix", formats::is_ipv4_prefix),
-            ("ipv6_prefix", "an IPv6 prefix", formats::is_ipv6_prefix),
-            ("host_and_port", "a host with its port", formats::is_host_and_port),
-            ("ulid", "a ULID", formats::is_ulid),
-            (
-                "protobuf_fqn",
-                "the full name of something in protobuf",
-                formats::is_full_name,
-            ),
-            (
-                "protobuf_dot_fqn",
-                "the full name of something in protobuf, behind a dot",
-                formats::is_dotted_full_name,
-            ),
-        ];
-        for (name, what, form) in FORMS {
-            if flag(self.rules, name) {
-                self.add(name, format!("must be {what}"), Test::Format(form));
-            }
-        }
-        let is_strict = !matches!(get(self.rules, "strict"), Some(Value::Bool(false)));
-        let (id, what, form): Form = match (get(self.rules, "well_known_regex"), is_strict) {
-            (Some(Value::EnumNumber(1)), true) => (
-                "header_name",
-                "the name of an HTTP header",
-                formats::is_header_name,
-            ),
-            (Some(Value::EnumNumber(1)), false) => (
-                "header_name",
-                "the name of an HTTP header",
-                formats::is_loose_header_name,
-            ),
-            (Some(Value::EnumNumber(2)), true) => (
-                "header_value",
-                "the value of an HTTP header",
-                formats::is_header_value,
-            ),
-            (Some(Value::EnumNumber(2)), false) => (
-                "header_value",
-                "the value of an HTTP header",
-                formats::is_loose_header,
-            ),
-            (Some(Value::EnumNumber(0)) | None, _) => return,
-            _ => return self.refuse("`well_known_regex` names a form that is not known"),
-        };
-        self.add(
-            &format!("well_known_regex.{id}"),
-            format!("must be {what}"),
-            Test::Format(form),
-        );
-    }
-
-    fn bytes(&mut self) {
-        self.lengths("len", "min_len", "max_len", "byte", Test::Length);
-        self.pattern();
-        for (name, what) in [
-            ("prefix", "must begin with"),
-            ("suffix", "must end with"),
-            ("contains", "must contain"),
-        ] {
-            if let Some(Fixed::Bytes(part)) = self.fixed(name) {
-                let what = format!("{what} {}", self.shown(&Fixed::Bytes(part.clone())));
-                self.part(name, what, &part);
-            }
-        }
-        for (name, what, lengths) in [
-            ("ip", "an IP address", &[4, 16][..]),
-            ("ipv4", "an IPv4 address", &[4]),
-            ("ipv6", "an IPv6 address", &[16]),
-            ("uuid", "a UUID", &[16]),
-        ] {
-            if flag(self.rules, name) {
-                self.add(name, format!("must be {what}"), Test::Lengths(lengths));
-            }
-        }
-    }
-
-    fn lengths(&mut self, exact: &str, low: &str, high: &str, unit: &str, test: fn(u64, u64) -> Test) {
-        let counted = |number: u64| format!("{number} {unit}{}", if number == 1 { "" } else { "s" });
-        if let Some(length) = count(self.rules, exact) {
-            self.add(
-                exact,
-                format!("must have {}", counted(length)),
-                test(length, length),
-            );
-        }
-        let (least, most) = (count(self.rules, low), count(self.rules, high));
-        if least > Some(most.unwrap_or(u64::MAX)) {
-            return self.refuse(format!("`{low}` is greater than `{high}`, so nothing is right"));
-        }
-        if let Some(least) = least {
-            self.add(
-                low,
-                format!("must have at least {}", counted(least)),
-                test(least, u64::MAX),
-            );
-        }
-        if let Some(most) = most {
-            self.add(
-                high,
-                format!("must have at most {}", counted(most)),
-                test(0, most),
-            );
-        }
-    }
-
-    fn pattern(&mut self) {
-        let Some(pattern) = text(self.rules, "pattern") else {
-            return;
-        };
-        match RegexBuilder::new(&pattern).size_limit(PATTERN_LIMIT).build() {
-            Ok(regex) => {
-                let what = format!("must match `{pattern}`");
-                self.add("pattern", what, Test::Pattern(Box::new(regex)));
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                let reason = reason
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ")
-                    .to_owned();
-                self.refused.push(Refused {
-                    what: format!("`pattern` is no pattern: {reason}"),
-                    hint: Some("RE2 syntax, as CEL wants it".to_owned()),
-                });
-            }
-        }
-    }
-
-    fn part(&mut self, name: &str, what: String, part: &[u8]) {
-        let test = match name {
-            "prefix" => Test::Starts(part.into()),
-            "suffix" => Test::Ends(part.into()),
-            _ => {
-                let escaped: String = part.iter().map(|byte| format!("\\x{byte:02x}")).collect();
-                let regex = Regex::new(&format!("(?-u){escaped}"));
-                let Ok(regex) = regex else {
-                    return self.refuse(format!("`{name}` is too long"));
-                };
-                match name {
-                    "contains" => Test::Contains(Box::new(regex)),
-                    _ => Test::Lacks(Box::new(regex)),
-                }
-            }
-        };
-        self.add(name, what, test);
     }
 
     fn enumeration(&mut self) {
@@ -410,7 +211,13 @@ impl Reader<'_> {
             numbers.sort_unstable();
             numbers.dedup();
             let what = format!("must be a value of enum `{}`", declared.full_name());
-            self.add("defined_only", what, Test::Defined(numbers.into()));
+            let test = match (numbers.first(), numbers.last()) {
+                (Some(first), Some(last)) if last - first + 1 == numbers.len() as i128 => {
+                    Test::Within(*first, *last)
+                }
+                _ => Test::Defined(numbers.into()),
+            };
+            self.add("defined_only", what, test);
         }
         let Declared::Enum(declared) = self.declared else {
             return;
@@ -496,7 +303,7 @@ impl Reader<'_> {
     }
 
     /// A value of a rule: it stands in the schema, so it may be told.
-    fn shown(&self, fixed: &Fixed) -> String {
+    pub(super) fn shown(&self, fixed: &Fixed) -> String {
         match fixed {
             Fixed::Whole(number) => {
                 let value = match self.declared {
@@ -536,6 +343,16 @@ impl Reader<'_> {
         }
         shown.join(", ")
     }
+}
+
+/// The whole numbers between two bounds, themselves included.
+fn within(lower: &Option<(Fixed, bool, &str)>, upper: &Option<(Fixed, bool, &str)>) -> Option<(i128, i128)> {
+    let inner = |bound: &Option<(Fixed, bool, &str)>, open: i128, step: i128| match bound {
+        None => Some(open),
+        Some((Fixed::Whole(bound), equal, _)) => Some(if *equal { *bound } else { bound + step }),
+        Some(_) => None,
+    };
+    Some((inner(lower, i128::MIN, 1)?, inner(upper, i128::MAX, -1)?))
 }
 
 fn less(one: &Fixed, other: &Fixed) -> bool {

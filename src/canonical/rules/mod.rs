@@ -7,7 +7,7 @@
 //!
 //! Not promised: predefined rules (rules that a `.proto` file defines as extensions), which are refused at load; `now`
 //! in `cel` rules, which the language does not know; that what a `cel` rule says of a value is shown, for it may hold
-//! the value.
+//! the value; that texts are UTF-8, where a rule does not need to know.
 
 #[cfg(test)]
 mod cases;
@@ -15,10 +15,16 @@ mod cel;
 mod compile;
 mod constraints;
 mod formats;
+mod gather;
+mod known;
 mod options;
+mod pattern;
 mod plan;
+mod prune;
+mod quick;
 mod required;
 mod test;
+mod texts;
 mod walk;
 
 use std::{fmt, time::SystemTime};
@@ -36,6 +42,8 @@ pub const TOLD: usize = 32;
 #[derive(Debug)]
 pub struct Rules {
     messages: Vec<plan::Message>,
+    /// Whether one of them is about now.
+    is_timed: bool,
 }
 
 /// A rule that a message breaks.
@@ -83,9 +91,26 @@ impl Rules {
         compile::wrong(messages)
     }
 
-    /// Checks an encoded message of the type; `now` is what `lt_now` and `within` are measured by.
-    pub fn check(&self, bytes: &[u8], now: SystemTime) -> Result<Violations, Broken> {
+    /// Checks an encoded message of the type; `now` is what `lt_now` and `within` are measured by, and is asked for
+    /// by rules like these alone.
+    pub fn check(&self, bytes: &[u8], now: impl FnOnce() -> SystemTime) -> Result<Violations, Broken> {
+        let now = if self.is_timed { nanos(now()) } else { 0 };
+        let glance = quick::Glance {
+            messages: &self.messages,
+            now,
+        };
+        if glance.obeys(0, bytes) {
+            return Ok(Violations::default());
+        }
         walk::check(&self.messages, bytes, now)
+    }
+}
+
+/// Nanoseconds since 1970.
+fn nanos(now: SystemTime) -> i128 {
+    match now.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i128::try_from(since.as_nanos()).unwrap_or(i128::MAX),
+        Err(before) => i128::try_from(before.duration().as_nanos()).map_or(i128::MIN, |nanos| -nanos),
     }
 }
 

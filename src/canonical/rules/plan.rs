@@ -2,7 +2,7 @@
 
 use regex::bytes::Regex;
 
-use super::cel::Expression;
+use super::{cel::Expression, pattern::Pattern, quick::Outline};
 use crate::canonical::wire::{Wire, unzigzag};
 
 /// A message type with its ruled fields.
@@ -16,6 +16,7 @@ pub(super) struct Message {
     pub(super) far: Vec<(u32, u16)>,
     pub(super) groups: Vec<Group>,
     pub(super) expressions: Vec<Expression>,
+    pub(super) outline: Outline,
 }
 
 impl Message {
@@ -158,6 +159,8 @@ pub(super) enum Test {
         upper: Option<(Fixed, bool)>,
         inside: bool,
     },
+    /// The commonest of ranges: whole numbers from the one up to the other.
+    Within(i128, i128),
     Equals(Fixed),
     In(Vec<Fixed>),
     NotIn(Vec<Fixed>),
@@ -166,7 +169,7 @@ pub(super) enum Test {
     Characters(u64, u64),
     Length(u64, u64),
     Lengths(&'static [usize]),
-    Pattern(Box<Regex>),
+    Pattern(Pattern),
     Starts(Box<[u8]>),
     Ends(Box<[u8]>),
     Contains(Box<Regex>),

@@ -6,6 +6,20 @@ use super::plan::{Fixed, Seen, Test};
 use crate::canonical::wire::{Broken, Reader, Wire, text};
 
 impl Test {
+    /// Whether it surely holds, as the commonest rules are told at a glance.
+    #[inline(always)]
+    pub(super) fn is_plain(&self, value: Seen<'_>) -> bool {
+        match (self, value) {
+            // A character has one byte to four.
+            (Self::Characters(least, most), Seen::Text(bytes)) => {
+                let length = bytes.len() as u64;
+                length <= *most && length.div_ceil(4) >= *least
+            }
+            (Self::Within(least, most), Seen::Whole(number)) => *least <= number && number <= *most,
+            _ => false,
+        }
+    }
+
     /// `now` in nanoseconds since 1970.
     ///
     /// Errors: a text is no text.
@@ -23,6 +37,9 @@ impl Test {
                 let (above, below) = (above(lower, Ordering::Greater), above(upper, Ordering::Less));
                 if *inside { above && below } else { above || below }
             }
+            Self::Within(least, most) => {
+                matches!(value, Seen::Whole(number) if *least <= number && number <= *most)
+            }
             Self::Equals(wanted) => equal(value, wanted),
             Self::In(all) => all.iter().any(|wanted| equal(value, wanted)),
             Self::NotIn(all) => !all.iter().any(|refused| equal(value, refused)),
@@ -30,9 +47,9 @@ impl Test {
             Self::Defined(numbers) => {
                 matches!(value, Seen::Whole(number) if numbers.binary_search(&number).is_ok())
             }
+            Self::Characters(..) if self.is_plain(value) => true,
             Self::Characters(least, most) => {
                 let bytes = bytes_of(value);
-                // Not so many bytes are surely not so many characters.
                 let count = if bytes.is_ascii() {
                     bytes.len()
                 } else {
@@ -45,7 +62,7 @@ impl Test {
             Self::Pattern(pattern) => {
                 let bytes = bytes_of(value);
                 (matches!(value, Seen::Text(_)) || std::str::from_utf8(bytes).is_ok())
-                    && pattern.is_match(bytes)
+                    && pattern.matches(bytes)
             }
             Self::Starts(with) => bytes_of(value).starts_with(with),
             Self::Ends(with) => bytes_of(value).ends_with(with),

@@ -3,23 +3,17 @@
 //! As protobuf wants it: the last of repeated scalars counts, pieces of a submessage are one message, the last member
 //! of a oneof counts, lists come packed and unpacked, a field of a foreign wire type is an unknown field.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt::Write,
-    time::SystemTime,
-};
+use std::fmt::Write;
 
 use super::{
     TOLD, Violation, Violations,
+    gather::{entries, is_unique, pieces},
     plan::{Element, Field, Kind, Message, Seen, Shape},
 };
 use crate::canonical::wire::{Broken, MAX_DEPTH, Reader, Wire};
 
-pub(super) fn check(messages: &[Message], bytes: &[u8], now: SystemTime) -> Result<Violations, Broken> {
-    let now = match now.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => i128::try_from(since.as_nanos()).unwrap_or(i128::MAX),
-        Err(before) => i128::try_from(before.duration().as_nanos()).map_or(i128::MIN, |nanos| -nanos),
-    };
+/// All that the message of the first type breaks; `now` in nanoseconds since 1970.
+pub(super) fn check(messages: &[Message], bytes: &[u8], now: i128) -> Result<Violations, Broken> {
     let mut walk = Walk {
         messages,
         now,
@@ -302,7 +296,7 @@ impl<'p> Walk<'p> {
         if element.rules.is_empty() {
             return Ok(());
         }
-        let seen = inner(element.kind, seen)?;
+        let seen = element.kind.inner(seen)?;
         for rule in &element.rules {
             if !rule.test.holds(seen, self.now)? {
                 self.broken(path, &rule.id, &rule.what);
@@ -356,146 +350,4 @@ fn at_most(number: u64, one: &str, several: &str) -> String {
         "must have at most {number} {}",
         if number == 1 { one } else { several }
     )
-}
-
-/// What the rules of Google's messages are about: the moment, the span, the type, the value inside.
-fn inner(kind: Kind, seen: Seen<'_>) -> Result<Seen<'_>, Broken> {
-    let Seen::Message(bytes) = seen else {
-        return Ok(seen);
-    };
-    let mut reader = Reader::new(bytes);
-    match kind {
-        Kind::Timestamp | Kind::Duration => {
-            let (mut seconds, mut nanos) = (0_i64, 0_i32);
-            while let Some(field) = reader.field()? {
-                match field {
-                    (1, Wire::Varint(raw)) => seconds = raw as i64,
-                    (2, Wire::Varint(raw)) => nanos = raw as i32,
-                    _ => {}
-                }
-            }
-            Ok(Seen::Nanos(
-                i128::from(seconds) * 1_000_000_000 + i128::from(nanos),
-            ))
-        }
-        Kind::Any => {
-            let mut name = &[][..];
-            while let Some(field) = reader.field()? {
-                if let (1, Wire::Bytes(found)) = field {
-                    name = found;
-                }
-            }
-            Ok(Seen::Type(name))
-        }
-        Kind::Wrapped(inner) => {
-            let mut found = inner.zero();
-            while let Some((number, wire)) = reader.field()? {
-                if let (1, Some(seen)) = (number, inner.read(wire)) {
-                    found = seen;
-                }
-            }
-            Ok(found)
-        }
-        _ => Ok(seen),
-    }
-}
-
-/// The pieces of a submessage, one behind the other.
-fn pieces(field: &Field, message: &[u8]) -> Result<Vec<u8>, Broken> {
-    let mut whole = Vec::new();
-    let mut reader = Reader::new(message);
-    while let Some((number, wire)) = reader.field()? {
-        if let (true, Wire::Bytes(bytes)) = (number == field.number, wire) {
-            whole.extend_from_slice(bytes);
-        }
-    }
-    Ok(whole)
-}
-
-fn is_unique(field: &Field, message: &[u8]) -> Result<bool, Broken> {
-    let kind = field.element.kind;
-    let mut known: HashSet<(u8, &[u8], i128)> = HashSet::new();
-    let mut is_new = |seen: Option<Seen<'_>>, bytes| match seen {
-        // NaN is not even like itself.
-        Some(Seen::Double(number)) if number.is_nan() => true,
-        Some(Seen::Double(number)) => known.insert((0, &[], i128::from((number + 0.0).to_bits()))),
-        Some(Seen::Whole(number)) => known.insert((1, &[], number)),
-        Some(Seen::Bool(flag)) => known.insert((2, &[], i128::from(flag))),
-        Some(_) => known.insert((3, bytes, 0)),
-        None => true,
-    };
-    let mut reader = Reader::new(message);
-    while let Some((number, wire)) = reader.field()? {
-        if number != field.number {
-            continue;
-        }
-        match (wire, kind.packed()) {
-            (Wire::Bytes(bytes), Some(packed)) => {
-                let mut reader = Reader::new(bytes);
-                while !reader.is_empty() {
-                    let wire = match packed {
-                        0 => Wire::Varint(reader.varint()?),
-                        1 => Wire::Fixed64(reader.fixed64()?),
-                        _ => Wire::Fixed32(reader.fixed32()?),
-                    };
-                    if !is_new(kind.read(wire), &[]) {
-                        return Ok(false);
-                    }
-                }
-            }
-            (Wire::Bytes(bytes), None) => {
-                if !is_new(kind.read(wire), bytes) {
-                    return Ok(false);
-                }
-            }
-            _ => {
-                if !is_new(kind.read(wire), &[]) {
-                    return Ok(false);
-                }
-            }
-        }
-    }
-    Ok(true)
-}
-
-type Pair<'b> = (Option<Wire<'b>>, Option<Wire<'b>>);
-
-/// The entries of a map, each key once, the last value of a key counting.
-fn entries<'b>(field: &Field, key: &Element, message: &'b [u8]) -> Result<Vec<Pair<'b>>, Broken> {
-    let mut places: HashMap<(i128, &[u8]), usize> = HashMap::new();
-    let mut entries: Vec<Pair<'b>> = Vec::new();
-    let mut reader = Reader::new(message);
-    while let Some((number, wire)) = reader.field()? {
-        let (true, Wire::Bytes(bytes)) = (number == field.number, wire) else {
-            continue;
-        };
-        let (mut name, mut value) = (None, None);
-        let mut reader = Reader::new(bytes);
-        while let Some((number, wire)) = reader.field()? {
-            match number {
-                1 => name = Some(wire),
-                2 => value = Some(wire),
-                _ => {}
-            }
-        }
-        let known = match name
-            .and_then(|wire| key.kind.read(wire))
-            .unwrap_or_else(|| key.kind.zero())
-        {
-            Seen::Whole(number) => (number, &[][..]),
-            Seen::Bool(flag) => (i128::from(flag), &[][..]),
-            _ => match name {
-                Some(Wire::Bytes(text)) => (0, text),
-                _ => (0, &[][..]),
-            },
-        };
-        match places.get(&known) {
-            Some(place) => entries[*place] = (name, value),
-            None => {
-                places.insert(known, entries.len());
-                entries.push((name, value));
-            }
-        }
-    }
-    Ok(entries)
 }

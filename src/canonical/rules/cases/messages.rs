@@ -229,7 +229,7 @@ fn rules_in_our_own_language() {
     let (pool, rules) = compile(&field).expect("it is right");
     let told = rules
         .expect("it has one")
-        .check(&encode(&pool, "{\"v\": \"secret\"}"), now());
+        .check(&encode(&pool, "{\"v\": \"secret\"}"), now);
     assert_eq!(
         told.expect("it was encoded").to_string(),
         "v: breaks the rule `a`"
@@ -299,7 +299,7 @@ fn a_message_without_rules_costs_nothing_and_one_with_many_faults_is_told_in_bou
     let json = format!("{{\"v\": [{}]}}", vec!["\"\""; 1000].join(","));
     let violations = rules
         .expect("it has one")
-        .check(&encode(&pool, &json), now())
+        .check(&encode(&pool, &json), now)
         .expect("it was encoded");
     // then
     assert_eq!(
@@ -319,7 +319,7 @@ fn bytes_of_others_are_read_as_protobuf_wants_it() {
     let (_, rules) = compile(lines).expect("it is right");
     let rules = rules.expect("it has some");
     let told = |bytes: &[u8]| {
-        let violations = rules.check(bytes, now())?;
+        let violations = rules.check(bytes, now)?;
         Ok::<_, crate::canonical::wire::Broken>(violations.to_string())
     };
     // pieces of a submessage are one; the last number counts

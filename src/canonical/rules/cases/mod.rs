@@ -2,12 +2,13 @@
 //! told as `path: rule`, without `v` where it is the field itself.
 
 mod messages;
+mod quick;
 mod values;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, prost::Message as _};
 use std::time::{Duration, SystemTime};
 
-use super::{Rules, Wrong};
+use super::{Rules, Wrong, nanos, walk};
 
 /// The file around a message `M` of these lines.
 fn compile(lines: &str) -> Result<(DescriptorPool, Option<Rules>), Vec<Wrong>> {
@@ -51,9 +52,17 @@ fn now() -> SystemTime {
 fn broken(lines: &str, json: &str) -> Vec<String> {
     let (pool, rules) = compile(lines).unwrap_or_else(|wrong| panic!("{wrong:?}\n{lines}"));
     let rules = rules.unwrap_or_else(|| panic!("there are no rules in {lines}"));
-    let violations = rules
-        .check(&encode(&pool, json), now())
-        .expect("it was encoded here");
+    let bytes = encode(&pool, json);
+    let violations = rules.check(&bytes, now).expect("it was encoded here");
+    // What comes twice is one message too; the quick look passes nothing that the walk finds.
+    for bytes in [bytes.clone(), bytes.repeat(2)] {
+        let checked = rules.check(&bytes, now);
+        assert_eq!(
+            checked,
+            walk::check(&rules.messages, &bytes, nanos(now())),
+            "{json}"
+        );
+    }
     let told = violations.told.iter().map(|violation| {
         let path = violation.path.strip_prefix('v').unwrap_or(&violation.path);
         format!(
