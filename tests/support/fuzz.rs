@@ -10,8 +10,9 @@ use std::{
     collections::{HashSet, hash_map::DefaultHasher},
     fs,
     hash::{Hash, Hasher},
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -42,6 +43,10 @@ impl Outcome {
     }
 }
 
+/// What is nested as deep as it may be fits into the 2 MiB of a thread; not so in a build that is not optimised, whose
+/// frames are several times as large.
+const STACK: usize = 16 << 20;
+
 /// A target: a folder, words of its language, and what is tried.
 pub(crate) struct Target<'t> {
     /// Holds the seeds.
@@ -55,15 +60,26 @@ pub(crate) struct Target<'t> {
 impl Target<'_> {
     /// Tries all that is known, and what chance makes of it until the time is over. What panics, or takes too long,
     /// is kept among the finds, and fails the test.
+    pub(crate) fn run(self, attempt: impl Fn(&[u8]) -> Outcome + Sync) {
+        let ended = thread::scope(|scope| {
+            let running = thread::Builder::new().stack_size(STACK);
+            let running = running.spawn_scoped(scope, || self.try_all(&attempt));
+            running.expect("the test may start a thread").join()
+        });
+        if let Err(panicked) = ended {
+            resume_unwind(panicked);
+        }
+    }
+
     #[expect(clippy::print_stdout, reason = "what was tried is told with --nocapture")]
-    pub(crate) fn run(self, attempt: impl Fn(&[u8]) -> Outcome) {
+    fn try_all(&self, attempt: &impl Fn(&[u8]) -> Outcome) {
         let mut known = files(&self.folder.join("finds"));
         known.extend(files(&self.folder));
         known.extend(self.seeds.iter().cloned());
         assert!(!known.is_empty(), "{} has no seeds", self.folder.display());
         let mut outcomes = HashSet::new();
         for input in &known {
-            outcomes.insert(self.attempt(input, &attempt));
+            outcomes.insert(self.attempt(input, attempt));
         }
         let seed = std::env::var("FUZZ_SEED").ok().and_then(|text| text.parse().ok());
         let seed = seed.unwrap_or_else(|| {
@@ -79,7 +95,7 @@ impl Target<'_> {
         while Instant::now() < until {
             let input = self.changed(&known, &mut chance);
             runs += 1;
-            if outcomes.insert(self.attempt(&input, &attempt)) && known.len() < MOST_KEPT {
+            if outcomes.insert(self.attempt(&input, attempt)) && known.len() < MOST_KEPT {
                 known.push(input);
             }
         }

@@ -42,15 +42,16 @@ pub(crate) async fn forward(stage: &Stage, count: usize) -> Outcome<()> {
 /// A router.
 fn plan(url: &str) -> Outcome<Plan> {
     let landscape = format!(
-        "bus: {url}\nchannels:\n  bench-in: {{ type: {TYPE}, external: true }}\n  bench-out: {{ type: {TYPE}, external: true }}\n"
+        "bus: ${{BUS}}\nchannels:\n  bench-in: {{ type: {TYPE}, external: true }}\n  bench-out: {{ type: {TYPE}, external: true }}\n  \
+         others: {{ type: {TYPE}, external: true }}\n"
     );
     let flow = "flow: forward\nfrom: bench-in\nsteps:\n  - filter: this.status == \"PAID\"\n  - route:\n      \
-                - { when: 'this.ship_to.country_code == \"DK\"', to: bench-out }\n      - { otherwise: bench-in }\n";
+                - { when: 'this.ship_to.country_code == \"DK\"', to: bench-out }\n      - { otherwise: others }\n";
     let files = Files::of([
         ("trunkline.yaml", landscape.as_str()),
         ("flows/forward.yaml", flow),
     ]);
-    let variables = |_: &str| None;
+    let variables = |name: &str| (name == "BUS").then(|| url.to_owned());
     let landscape = Landscape::of("/".into(), files, &Variables::new(&variables), Vec::new());
     config::check(&landscape, trunkline_proto::descriptor_pool())
         .map_err(|problems| format!("{problems:?}").into())
