@@ -1,5 +1,6 @@
 //! What can be known from the files, before anything runs. Pure: no network, no clock, no other file.
 
+mod channels;
 mod clear;
 mod cycles;
 mod doubt;
@@ -18,17 +19,17 @@ use trunkline_sdk::{Adapter, Endpoint, Options, Place, Problem, Settings, Shape,
 use self::flow::Checker;
 use super::{
     known::Known,
-    landscape::{ChannelEntry, Landscape, SystemEntry},
+    landscape::{Landscape, SystemEntry},
     plan::{BusAddress, FlowPlan, Plan, SystemPlan},
     proto, schemas, tables,
 };
 use crate::{
     adapters,
     bus::{Channel, Topology, rabbitmq},
-    canonical::{KeyPath, rules::Rules},
-    flow::{Carries, Keyed, Keys, Scope},
+    canonical::rules::Rules,
+    flow::{Carries, Scope},
     mapping::{self, Source, functions::Zone},
-    names::{ChannelName, FlowName, ProcessName, SystemName, TypeName},
+    names::{FlowName, ProcessName, SystemName, TypeName},
     store::{CrossReferences, DeferredStore, GivenStore},
 };
 
@@ -50,8 +51,8 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         None => Arc::new(DeferredStore::new(within(landscape, &landscape.store))),
     };
     let zones = zones(landscape, &mut problems);
-    let channels = channels(landscape, pool, &mut problems);
-    let keys = keys(landscape, &channels, &mut problems);
+    let channels = channels::read(landscape, pool, &mut problems);
+    let keys = channels::keys(landscape, &channels, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
     let mut uses = Uses::new(landscape);
     for file in &landscape.flows {
@@ -93,7 +94,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         )));
     }
     check_endpoints(&systems, &uses, &mut problems);
-    check_channels(landscape, &uses, &mut problems);
+    channels::check_ends(landscape, &uses, &mut problems);
     cycles::check(landscape, &flows, &mut problems);
     memory::check(landscape, &flows, &mut problems);
     clear::check(landscape, &mut problems);
@@ -137,9 +138,6 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         _ => Err(problems),
     }
 }
-
-/// In how many parts a channel with a key is read, if it does not say so.
-const PARTITIONS: u8 = 8;
 
 /// What an address of a bus begins with.
 const BUSES: [&str; 3] = ["embedded", "amqp", "amqps"];
@@ -333,98 +331,6 @@ fn system<'l>(
     Some((found, &adapter.value))
 }
 
-fn channels(
-    landscape: &Landscape,
-    pool: &DescriptorPool,
-    problems: &mut Vec<Problem>,
-) -> Known<ChannelName, MessageDescriptor> {
-    let mut channels = Known::new(landscape.knows_names);
-    let hides_types = proto::hides_types(&landscape.files, pool);
-    for entry in &landscape.channels {
-        let name = ChannelName::new(&entry.name)
-            .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
-        let descriptor = entry
-            .type_name
-            .as_ref()
-            .and_then(|(text, place)| message_type(text, place, pool, hides_types, problems));
-        match (name, descriptor) {
-            (Ok(name), Some(descriptor)) => channels.insert(&entry.name, name, descriptor),
-            (Ok(_), None) => channels.insert_wrong(&entry.name),
-            (Err(()), _) => {
-                channels.insert_told(entry.name.clone());
-                channels.insert_told(near_name(&entry.name));
-            }
-        }
-    }
-    channels
-}
-
-/// The channels that keep order, by which key.
-fn keys(
-    landscape: &Landscape,
-    channels: &Known<ChannelName, MessageDescriptor>,
-    problems: &mut Vec<Problem>,
-) -> Keys {
-    let mut keys = BTreeMap::new();
-    for entry in &landscape.channels {
-        let Some((text, place)) = &entry.key else {
-            if let Some((_, place)) = &entry.partitions {
-                problems.push(
-                    Problem::new(place, "only a channel with a `key` has partitions")
-                        .hint("say by which field order is kept, as in `key: order_id`; or leave it out"),
-                );
-            }
-            continue;
-        };
-        let Some((name, descriptor)) = channels.get(&entry.name) else {
-            continue;
-        };
-        match KeyPath::compile(descriptor, text) {
-            Ok(path) => {
-                let partitions = entry
-                    .partitions
-                    .as_ref()
-                    .map_or(PARTITIONS, |(number, _)| *number);
-                keys.insert(name.clone(), Keyed { path, partitions });
-            }
-            Err((what, hint)) => problems.push(Problem::new(place, what).hint(hint)),
-        }
-    }
-    Keys::new(keys)
-}
-
-/// `None`: there is no such type, and that was told. `hides_types`: a `.proto` file is wrong, and its types not known.
-fn message_type(
-    text: &str,
-    place: &Place,
-    pool: &DescriptorPool,
-    hides_types: bool,
-    problems: &mut Vec<Problem>,
-) -> Option<MessageDescriptor> {
-    let found = pool.get_message_by_name(text);
-    // What is empty was told when it was read; and a file that is wrong may declare it.
-    let is_own = !text.starts_with("trunkline.") && !text.starts_with("google.");
-    if found.is_some() || text.is_empty() || hides_types && is_own {
-        return found;
-    }
-    let is_builtin = |name: &str| name.starts_with("google.") || name.starts_with("buf.");
-    let known: Vec<_> = pool
-        .all_messages()
-        .filter(|message| !message.is_map_entry())
-        .map(|message| message.full_name().to_owned())
-        .filter(|name| !is_builtin(name))
-        .collect();
-    let known = || known.iter().map(String::as_str);
-    let short = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
-    let near = nearest(text, known()).or_else(|| known().find(|known| short(known) == short(text)));
-    let hint = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "write its full name, such as `trunkline.commerce.v1.Order`".to_owned(),
-    };
-    problems.push(Problem::new(place, format!("there is no message type `{text}`")).hint(hint));
-    None
-}
-
 /// The adapters check what their tables of options cannot say; only systems whose options are right.
 fn check_endpoints(systems: &Systems<'_>, uses: &Uses, problems: &mut Vec<Problem>) {
     for (name, (adapter, settings)) in systems.iter() {
@@ -442,24 +348,6 @@ fn check_endpoints(systems: &Systems<'_>, uses: &Uses, problems: &mut Vec<Proble
             })
             .collect();
         problems.extend(adapter.check(settings, &endpoints));
-    }
-}
-
-/// A channel that nobody publishes to or nobody reads is a slip of the pen, unless others use it.
-fn check_channels(landscape: &Landscape, uses: &Uses, problems: &mut Vec<Problem>) {
-    if !uses.is_clear {
-        return;
-    }
-    let ours = |entry: &&ChannelEntry| !entry.external && ChannelName::new(&entry.name).is_ok();
-    for entry in landscape.channels.iter().filter(ours) {
-        let hint = "remove it, or say `external: true` if another program does";
-        let mut wrong = |what: String| problems.push(Problem::new(&entry.place, what).hint(hint));
-        if !uses.published.contains(&entry.name) {
-            wrong(format!("nothing publishes to channel `{}`", entry.name));
-        }
-        if !uses.read.contains(&entry.name) {
-            wrong(format!("nothing reads channel `{}`", entry.name));
-        }
     }
 }
 
