@@ -29,14 +29,11 @@ const DEVIATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cel-deviatio
 #[test]
 fn the_conformance_cases_pass_but_for_the_documented_deviations() {
     // given
-    let Some(spec) = Spec::open() else { return };
+    let spec = Spec::open();
     let listed = listed();
     // when
     let (mut passed, mut failed) = (BTreeSet::new(), BTreeMap::new());
     for case in spec.cases() {
-        if std::env::var_os("TRACE").is_some() {
-            eprintln!("{}", case.name);
-        }
         match run(&spec, &case.test) {
             Ok(()) => drop(passed.insert(case.name)),
             Err(why) => drop(failed.insert(case.name, why)),
