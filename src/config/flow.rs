@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trunkline_sdk::{Kind, Need, Opt, Options, Place, Problem, Settings};
+use trunkline_sdk::{Entry, Kind, Need, Opt, Options, Place, Problem, Settings};
 
 use super::{files::start, findings::Findings, variables::Variables, yaml};
 
@@ -118,6 +118,8 @@ pub struct FlowFile {
     pub to: Option<Settings>,
     /// `retry:`.
     pub retry: Option<Settings>,
+    /// Whether all that stands in it was understood: a misspelt word may hide its steps, or where it goes.
+    pub(crate) is_whole: bool,
 }
 
 impl FlowFile {
@@ -141,6 +143,8 @@ impl FlowFile {
         if let Err(found) = Options::read(FLOW, &root) {
             findings.problems.extend(found);
         }
+        let is_known = |entry: &Entry| FLOW.iter().any(|option| option.name == entry.key);
+        let is_whole = root.entries().is_some_and(|entries| entries.iter().all(is_known));
         let name = root.get("flow")?;
         let steps = match root.get("steps") {
             Some(steps) => steps
@@ -154,6 +158,7 @@ impl FlowFile {
             steps,
             to: root.get("to").cloned(),
             retry: root.get("retry").cloned(),
+            is_whole,
         })
     }
 }

@@ -183,7 +183,8 @@ impl Landscape {
         let text = files.text(&file).cloned().unwrap_or_default();
         let told = findings.problems.len();
         let root = yaml::read(&file, &text, variables, &mut findings);
-        let knows_names = root.as_ref().is_some_and(knows_names);
+        // What was said twice and left out may hold others.
+        let knows_names = root.as_ref().is_some_and(knows_names) && findings.left_out.is_empty();
         let is_read = root.is_some() || findings.problems.len() == told;
         let root = root.unwrap_or_else(|| {
             if findings.problems.len() == told && files.text(&file).is_some() {

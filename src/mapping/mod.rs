@@ -28,6 +28,7 @@ mod failure;
 mod faults;
 mod field;
 pub mod functions;
+mod hidden;
 mod json;
 mod kind;
 mod known;
@@ -52,6 +53,7 @@ mod types;
 mod value;
 
 pub use explain::{Explanation, Origin, Reason, explain};
+pub use hidden::Hidden;
 pub use lineage::{How, Leaf, Made, Part, Read};
 pub use predicate::Predicate;
 pub use references::{Attempt, Direction, Found, Reference, ReferenceUse, References};

@@ -298,6 +298,7 @@ impl Checker<'_> {
         }
         match found.as_slice() {
             [message] => return Some(message.clone()),
+            [] if self.is_hidden(name) => {}
             [] => {
                 let names: Vec<_> = pool
                     .all_messages()
