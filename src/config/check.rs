@@ -38,6 +38,15 @@ use crate::{
 /// Checks a landscape, whose own message types stand beside those of `model`. All problems at once, those of reading
 /// it among them, in the order of the files; without any, what will run.
 pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
+    match plan(landscape, model) {
+        (plan, problems) if problems.is_empty() => Ok(plan),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// What of a landscape is right, for who needs no more than that, and all problems. With problems it is not to be run:
+/// flows that are wrong are not in it, and its bus may be none.
+pub fn plan(landscape: &Landscape, model: &DescriptorPool) -> (Plan, Vec<Problem>) {
     let mut problems = Vec::new();
     let pool = &proto::read(&landscape.files, model, &mut problems);
     let mut tables = tables::read(&landscape.files, &mut problems);
@@ -105,44 +114,39 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
     memory::check(landscape, &flows, &mut problems);
     clear::check(landscape, &mut problems);
     let processes = processes(landscape, &mut problems);
-    let mut bus = bus(landscape, &mut problems);
-    if bus.is_none() && landscape.findings.is_lenient {
-        bus = BusAddress::parse("embedded:./data", &landscape.home).ok();
-    }
-    let problems = landscape.findings.with(problems);
-    match bus {
-        Some(bus) if problems.is_empty() => Ok(Plan {
-            home: landscape.home.clone(),
-            bus,
-            types: pool.clone(),
-            store: within(landscape, &landscape.store),
-            given,
-            topology: Topology {
-                channels: channels
-                    .iter()
-                    .map(|(name, descriptor)| Channel {
-                        name: name.clone(),
-                        type_name: TypeName::new(descriptor.full_name()),
-                    })
-                    .collect(),
-                queues: flows.iter().flat_map(FlowPlan::queues).collect(),
-            },
-            systems: systems
+    let bus = bus(landscape, &mut problems);
+    let bus = bus.unwrap_or_else(|| BusAddress::Embedded(within(landscape, "./data")));
+    let plan = Plan {
+        home: landscape.home.clone(),
+        bus,
+        types: pool.clone(),
+        store: within(landscape, &landscape.store),
+        given,
+        topology: Topology {
+            channels: channels
                 .iter()
-                .map(|(name, (adapter, settings))| {
-                    let plan = SystemPlan {
-                        adapter: *adapter,
-                        settings: (*settings).clone(),
-                    };
-                    (name.clone(), plan)
+                .map(|(name, descriptor)| Channel {
+                    name: name.clone(),
+                    type_name: TypeName::new(descriptor.full_name()),
                 })
                 .collect(),
-            flows,
-            processes,
-            tables,
-        }),
-        _ => Err(problems),
-    }
+            queues: flows.iter().flat_map(FlowPlan::queues).collect(),
+        },
+        systems: systems
+            .iter()
+            .map(|(name, (adapter, settings))| {
+                let plan = SystemPlan {
+                    adapter: *adapter,
+                    settings: (*settings).clone(),
+                };
+                (name.clone(), plan)
+            })
+            .collect(),
+        flows,
+        processes,
+        tables,
+    };
+    (plan, landscape.findings.with(problems))
 }
 
 /// What an address of a bus begins with.

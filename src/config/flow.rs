@@ -123,6 +123,12 @@ pub struct FlowFile {
 }
 
 impl FlowFile {
+    /// Whether a part of it stands in this file: its own, and those of its mappings.
+    pub(crate) fn stands_in(&self, file: &str) -> bool {
+        let mut words = self.steps.iter().filter_map(Settings::entries).flatten();
+        *self.name.1.file == *file || words.any(|entry| entry.value.text() == Some(file))
+    }
+
     /// Reads a flow file; `None`: what is missing was told.
     pub(crate) fn read(
         file: &Arc<str>,

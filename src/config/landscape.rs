@@ -101,6 +101,8 @@ pub struct Landscape {
     pub bus: (String, Place),
     /// `store:`.
     pub store: String,
+    /// Where that stands, if it does.
+    pub(crate) store_place: Option<Place>,
     /// `systems:`.
     pub systems: Vec<SystemEntry>,
     /// `channels:`.
@@ -167,6 +169,13 @@ impl Landscape {
     pub fn to_look_at(mut self) -> Self {
         self.findings.is_lenient = true;
         self
+    }
+
+    /// Whether its systems and its store are told for certain, whatever else is wrong.
+    pub fn is_known(&self) -> bool {
+        let wrong = self.findings.problems.iter().chain(&self.findings.unset);
+        let mut places = wrong.map(|problem| &problem.place);
+        self.is_read && self.knows_names && !places.any(|place| Some(place) == self.store_place.as_ref())
     }
 
     /// A landscape of these files, and what is wrong with those that could not be read.
@@ -246,12 +255,14 @@ impl Landscape {
             knows_flows = false;
         }
         let store = text_of("store").unwrap_or("./data").to_owned();
+        let store_place = root.get("store").map(|store| store.place.clone());
         Self {
             home,
             files,
             place,
             bus,
             store,
+            store_place,
             systems,
             channels,
             processes,

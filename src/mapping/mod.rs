@@ -286,6 +286,26 @@ impl Mapping {
         Err(endless())
     }
 
+    /// The references that it needs for one message or record, as `ask` answers them; also where it fails in the end.
+    ///
+    /// Faults: those of `ask`.
+    pub fn gather(
+        &self,
+        input: Input<'_>,
+        facts: &dyn Facts,
+        mut ask: impl FnMut(&[Reference]) -> Result<Vec<Found>, Fault>,
+    ) -> Result<References, Fault> {
+        let mut known = References::default();
+        for _ in 0..TURNS {
+            let Ok(Attempt::Needs(needs)) = self.attempt(input, facts, &known) else {
+                break;
+            };
+            let found = ask(&needs)?;
+            known.extend(needs.into_iter().zip(found));
+        }
+        Ok(known)
+    }
+
     /// Translates one message or record, or says which cross-references it needs for that.
     ///
     /// Faults: [`trunkline_sdk::Remedy::DeadLetter`], with every field that failed by its path and place, and without

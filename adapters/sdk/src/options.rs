@@ -402,10 +402,19 @@ mod tests {
     fn what_is_missing_is_told_but_not_of_the_word_that_was_misspelt() {
         let told = |settings: Settings| {
             let problems = Options::read(OPTIONS, &settings).err().unwrap_or_default();
-            problems.into_iter().map(|problem| problem.what).collect::<Vec<_>>()
+            problems
+                .into_iter()
+                .map(|problem| problem.what)
+                .collect::<Vec<_>>()
         };
-        assert_eq!(told(Settings::of([("mode", "fast")])), ["option `listen` is missing"]);
-        assert_eq!(told(Settings::of([("lissten", "x")])), ["unknown option `lissten`"]);
+        assert_eq!(
+            told(Settings::of([("mode", "fast")])),
+            ["option `listen` is missing"]
+        );
+        assert_eq!(
+            told(Settings::of([("lissten", "x")])),
+            ["unknown option `lissten`"]
+        );
     }
 
     #[test]
