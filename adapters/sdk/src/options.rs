@@ -153,9 +153,10 @@ fn check_group(
             );
             return;
         }
-        missing(declared, settings, problems);
+        missing(declared, settings, &[], problems);
         return;
     };
+    let mut meant = Vec::new();
     for entry in entries {
         match declared.iter().find(|option| option.name == entry.key) {
             Some(option) => check_value(option, &option.kind, &entry.key, &entry.value, problems),
@@ -164,6 +165,9 @@ fn check_group(
                 let names = declared.iter().map(|option| option.name);
                 problems.push(match nearest(&entry.key, names) {
                     Some(near) => {
+                        if !meant.contains(&near) {
+                            meant.push(near);
+                        }
                         problem.hint(format!("did you mean `{near}`? options: {}", words(declared)))
                     }
                     None => problem.hint(format!("options: {}", words(declared))),
@@ -171,22 +175,14 @@ fn check_group(
             }
         }
     }
-    missing(declared, settings, problems);
+    missing(declared, settings, &meant, problems);
 }
 
-/// Tells the options that are needed and not there. One that is there under a misspelt name was told.
-fn missing(declared: &[Opt], settings: &Settings, problems: &mut Vec<Problem>) {
-    let names = || declared.iter().map(|option| option.name);
-    let entries = settings.entries().unwrap_or_default();
-    let meant = |name: &str| {
-        let mut unknown = entries
-            .iter()
-            .filter(|entry| names().all(|known| known != entry.key));
-        unknown.any(|entry| nearest(&entry.key, names()) == Some(name))
-    };
+/// Tells the options that are needed and not there. `meant`: those that are there under a misspelt name, which was told.
+fn missing(declared: &[Opt], settings: &Settings, meant: &[&str], problems: &mut Vec<Problem>) {
     for option in declared {
         let is_needed = option.need == Need::Required && settings.get(option.name).is_none();
-        if is_needed && !meant(option.name) {
+        if is_needed && !meant.contains(&option.name) {
             problems.push(
                 Problem::new(&settings.place, format!("option `{}` is missing", option.name))
                     .hint(format!("`{}`: {}", option.name, option.summary)),
