@@ -101,6 +101,8 @@ pub struct Landscape {
     pub bus: (String, Place),
     /// `store:`.
     pub store: String,
+    /// Where that stands, if it does.
+    pub(crate) store_place: Option<Place>,
     /// `systems:`.
     pub systems: Vec<SystemEntry>,
     /// `channels:`.
@@ -169,6 +171,13 @@ impl Landscape {
         self
     }
 
+    /// Whether its systems and its store are told for certain, whatever else is wrong.
+    pub fn is_known(&self) -> bool {
+        let wrong = self.findings.problems.iter().chain(&self.findings.unset);
+        let mut places = wrong.map(|problem| &problem.place);
+        self.is_read && self.knows_names && !places.any(|place| Some(place) == self.store_place.as_ref())
+    }
+
     /// A landscape of these files, and what is wrong with those that could not be read.
     pub fn of(home: PathBuf, files: Files, variables: &Variables<'_>, problems: Vec<Problem>) -> Self {
         let mut knows_flows = problems
@@ -183,7 +192,8 @@ impl Landscape {
         let text = files.text(&file).cloned().unwrap_or_default();
         let told = findings.problems.len();
         let root = yaml::read(&file, &text, variables, &mut findings);
-        let knows_names = root.as_ref().is_some_and(knows_names);
+        // What was said twice and left out may hold others.
+        let knows_names = root.as_ref().is_some_and(knows_names) && findings.left_out.is_empty();
         let is_read = root.is_some() || findings.problems.len() == told;
         let root = root.unwrap_or_else(|| {
             if findings.problems.len() == told && files.text(&file).is_some() {
@@ -245,12 +255,14 @@ impl Landscape {
             knows_flows = false;
         }
         let store = text_of("store").unwrap_or("./data").to_owned();
+        let store_place = root.get("store").map(|store| store.place.clone());
         Self {
             home,
             files,
             place,
             bus,
             store,
+            store_place,
             systems,
             channels,
             processes,

@@ -23,10 +23,11 @@ mod tests;
 mod variables;
 mod yaml;
 
-pub use check::check;
 pub(crate) use check::unknown_hint;
+pub use check::{check, plan as plan_of};
 pub use compatibility::Before;
 pub use files::Files;
+pub(crate) use files::first_place;
 pub use flow::FlowFile;
 pub(crate) use known::Known;
 pub use landscape::{ChannelEntry, Landscape, SystemEntry};

@@ -28,6 +28,7 @@ mod failure;
 mod faults;
 mod field;
 pub mod functions;
+mod hidden;
 mod json;
 mod kind;
 mod known;
@@ -52,6 +53,7 @@ mod types;
 mod value;
 
 pub use explain::{Explanation, Origin, Reason, explain};
+pub use hidden::Hidden;
 pub use lineage::{How, Leaf, Made, Part, Read};
 pub use predicate::Predicate;
 pub use references::{Attempt, Direction, Found, Reference, ReferenceUse, References};
@@ -282,6 +284,26 @@ impl Mapping {
             }
         }
         Err(endless())
+    }
+
+    /// The references that it needs for one message or record, as `ask` answers them; also where it fails in the end.
+    ///
+    /// Faults: those of `ask`.
+    pub fn gather(
+        &self,
+        input: Input<'_>,
+        facts: &dyn Facts,
+        mut ask: impl FnMut(&[Reference]) -> Result<Vec<Found>, Fault>,
+    ) -> Result<References, Fault> {
+        let mut known = References::default();
+        for _ in 0..TURNS {
+            let Ok(Attempt::Needs(needs)) = self.attempt(input, facts, &known) else {
+                break;
+            };
+            let found = ask(&needs)?;
+            known.extend(needs.into_iter().zip(found));
+        }
+        Ok(known)
     }
 
     /// Translates one message or record, or says which cross-references it needs for that.

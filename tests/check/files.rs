@@ -186,3 +186,24 @@ async fn of_a_file_full_of_mistakes_fifty_are_told() {
     );
     assert!(told.matches("error: ").count() < 60, "{told}");
 }
+
+#[tokio::test]
+async fn files_in_folders_in_folders_are_read_as_well() {
+    // given a flow and its mapping in folders of their own
+    let home = landscape(&[
+        (
+            "flows/stock/late/picks.yaml",
+            b"flow: late-picks\nfrom: eu-order\nto: orders\n",
+        ),
+        ("maps/stock/wrong.cel", b"Order{"),
+    ]);
+    symlink("..", home.path().join("flows/stock/round")).expect("there is room");
+    // when
+    let told = told_of(&home).await;
+    // then
+    assert!(
+        told.contains("there is no channel `eu-order`\n  --> flows/stock/late/picks.yaml:2:7\n"),
+        "{told}"
+    );
+    assert!(told.contains("  --> maps/stock/wrong.cel:1:"), "{told}");
+}

@@ -10,7 +10,7 @@ async fn lineage(scene: &Scene, arguments: &[&str]) -> (Option<i32>, String, Str
     let home = scene.home();
     let mut all = vec!["lineage"];
     all.extend(arguments);
-    all.extend(["--landscape", home.to_str().expect("the path is text")]);
+    all.push(home.to_str().expect("the path is text"));
     crate::support::process::output(&all, &[]).await
 }
 

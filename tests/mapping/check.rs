@@ -36,6 +36,7 @@ Order{
         ),
         "\
 order.cel:2:1 required field `trunkline.commerce.v1.Order.total` is never set
+  = add the line `total: money(amount, currency),`
 order.cel:4:14 is of unknown type (a part of the record), but trunkline.commerce.v1.Order.placed_at is timestamp
   = timestamp(text)
 order.cel:5:14 enum trunkline.commerce.v1.OrderStatus has no value `CANCELED`

@@ -328,3 +328,29 @@ fn functions_do_what_their_docs_say() {
         assert_eq!(shown(expression, record), result, "{expression}");
     }
 }
+
+#[test]
+fn what_is_missing_under_an_index_is_named_where_the_mapping_names_it() {
+    let record = r#"{"lines": [{"sku": "A"}], "key": "secret"}"#;
+    for (expression, told) in [
+        (
+            r#"this["lines"][0].skuu"#,
+            "the record has no `this[\"lines\"][0].skuu`",
+        ),
+        (r#"this["lines"][0]["skuu"]"#, "an object has no `skuu`"),
+        (r#"this["lines"][3].sku"#, "a list has no item [3]"),
+        (r#"this[string(this.key)]"#, "an object has no such key"),
+    ] {
+        let text = format!("{{ \"sku\": {expression} }}");
+        let mapping =
+            mapping(This::Record, &text).unwrap_or_else(|problems| panic!("{}", crate::told(&problems)));
+        let fault = run(&mapping, record).expect_err("it is not there");
+        assert!(fault.what.contains(told), "{expression}: {fault}");
+        assert!(
+            fault
+                .hint
+                .is_some_and(|hint| hint.starts_with("where it may be missing: ")),
+            "{expression}"
+        );
+    }
+}

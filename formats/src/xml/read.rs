@@ -120,7 +120,8 @@ fn by_events<'a, 'v>(
 }
 
 pub(super) const NO_DOCTYPE: &str = "document types are not read: what they declare could be anything";
-const NO_ENTITY: &str = "this entity is not known; there are `lt`, `gt`, `amp`, `apos`, `quot` and numbers";
+const NO_ENTITY: &str = "this `&` begins no entity that is known: `&lt;`, `&gt;`, `&amp;`, `&apos;`, `&quot;`, or a number \
+                         as in `&#233;`; a `&` by itself is written `&amp;`";
 
 /// The elements that are open, and what is known of them so far.
 pub(super) struct Tree<'a, 'v, 'l, H> {
@@ -705,11 +706,11 @@ mod tests {
                 "<a></a></b>",
                 "line 1, column 8: an end tag without its start tag",
             ),
-            ("<a>\n &nbsp;</a>", "line 2, column 2: this entity is not known"),
-            ("<a>&#0;</a>", "line 1, column 4: this entity is not known"),
-            ("<a>&#+65;</a>", "line 1, column 4: this entity is not known"),
-            ("<a>&#xD800;</a>", "line 1, column 4: this entity is not known"),
-            ("<a b='&x;'/>", "line 1, column 1: this entity is not known"),
+            ("<a>\n &nbsp;</a>", "line 2, column 2: this `&` begins no entity"),
+            ("<a>&#0;</a>", "line 1, column 4: this `&` begins no entity"),
+            ("<a>&#+65;</a>", "line 1, column 4: this `&` begins no entity"),
+            ("<a>&#xD800;</a>", "line 1, column 4: this `&` begins no entity"),
+            ("<a b='&x;'/>", "line 1, column 1: this `&` begins no entity"),
             ("<a>R & D</a>", "line 1, column 6: expected `&amp;`"),
             (
                 "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",

@@ -33,6 +33,7 @@ use prost_reflect::{FileDescriptor, MessageDescriptor};
 use trunkline_sdk::Fault;
 
 use super::wire::Broken;
+pub(crate) use options::{of_field as stated, of_message as stated_of};
 pub use required::{is_required, is_required_oneof};
 
 /// How many violations of one message are told; the rest are counted.

@@ -260,7 +260,7 @@ impl Checker<'_> {
             let is_set = set.iter().any(|(known, _)| *known == field);
             if !is_set && rules::is_required(&field) {
                 let what = format!("required field `{}` is never set", field.full_name());
-                self.refuse(at, what, None);
+                self.refuse(at, what, Some(&super::assign::line(&field)));
             }
         }
         for oneof in message.oneofs() {
@@ -298,6 +298,7 @@ impl Checker<'_> {
         }
         match found.as_slice() {
             [message] => return Some(message.clone()),
+            [] if self.is_hidden(name) => {}
             [] => {
                 let names: Vec<_> = pool
                     .all_messages()

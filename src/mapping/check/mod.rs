@@ -99,6 +99,8 @@ pub(crate) struct Checker<'c> {
     slots: usize,
     /// What is read by xref(..); `None`: nobody could fetch it here.
     pub(super) references: Option<Vec<ReferenceUse>>,
+    /// It builds on a type that could not be read, which was told: there is no plan, and nothing to tell.
+    pub(super) is_unclear: bool,
 }
 
 impl<'c> Checker<'c> {
@@ -110,6 +112,7 @@ impl<'c> Checker<'c> {
             locals: Vec::new(),
             slots: 0,
             references: None,
+            is_unclear: false,
         }
     }
 
@@ -136,8 +139,9 @@ impl<'c> Checker<'c> {
         self.source = source;
     }
 
+    /// What was made, or all problems; none: what it builds on is wrong, and that was told.
     pub(crate) fn finish<T>(self, made: T) -> Result<T, Vec<Problem>> {
-        if self.problems.is_empty() {
+        if self.problems.is_empty() && !self.is_unclear {
             Ok(made)
         } else {
             let mut problems = self.problems;
@@ -310,6 +314,13 @@ impl<'c> Checker<'c> {
             self.refuse(expr.span, what, Some(hint));
         }
         typed.node
+    }
+
+    /// Whether the name may be that of a type that could not be read.
+    pub(super) fn is_hidden(&mut self, name: &str) -> bool {
+        let is_hidden = self.environment.tables.hides_type(name);
+        self.is_unclear |= is_hidden;
+        is_hidden
     }
 
     fn literal(&mut self, expr: &Expr, literal: &Literal, expected: Option<Expected<'_>>) -> Typed {

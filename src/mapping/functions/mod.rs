@@ -17,7 +17,7 @@ mod time;
 mod zone;
 
 pub use macros::{MACROS, Macro};
-pub use page::page;
+pub use page::{Row, page, rows};
 
 pub(crate) use encoders::base64;
 pub(crate) use money::{Amount, encode_money};
