@@ -30,7 +30,7 @@ pub use options::{Kind, Need, Opt, Options, nearest, parse_duration, parse_size}
 pub use outlet::{Intake, Outlet, Receipt};
 pub use record::{Body, Context, Delivered, Outcome, Position, Record, Reply};
 pub use settings::{Entry, Place, Problem, Reference, Settings, Stretch};
-pub use shape::{Field, Shape, Used};
+pub use shape::{Astray, Field, Shape, Used, Within};
 pub use value::Value;
 
 /// A kind of system: stateless, one per process, listed in Trunkline's registry under its name.
@@ -103,7 +103,7 @@ pub enum Endpoint<'a> {
     Sink {
         /// What stands beside `system:`.
         settings: &'a Settings,
-        /// The fields of the records that will arrive, where they are known.
+        /// What the records that will arrive hold, where that is known.
         shape: Option<&'a Shape>,
     },
 }

@@ -10,6 +10,7 @@
 //! Not promised: unknown fields; they have no name to be shown under.
 
 mod form;
+mod shape;
 mod shown;
 
 use std::{borrow::Cow, collections::HashMap};
@@ -59,23 +60,6 @@ impl Tree {
         match &self.root {
             Leaf::Message(place) => self.message(*place, bytes, 0),
             other => Ok(self.leaf(other, Wire::Bytes(bytes), 0)?.unwrap_or(Value::Null)),
-        }
-    }
-
-    /// The fields that a sink will see.
-    pub fn shape(&self) -> trunkline_sdk::Shape {
-        let message = &self.messages[0];
-        trunkline_sdk::Shape {
-            name: message.name.to_string(),
-            fields: message
-                .fields
-                .iter()
-                .map(|field| trunkline_sdk::Field {
-                    name: field.name.to_string(),
-                    scalar: matches!(field.shape, Shape::One { .. })
-                        && !matches!(field.kind, Leaf::Message(_) | Leaf::Money),
-                })
-                .collect(),
         }
     }
 
