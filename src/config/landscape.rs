@@ -8,6 +8,7 @@ use super::{
     files::{Files, start},
     findings::Findings,
     flow::FlowFile,
+    named,
     variables::Variables,
     yaml,
 };
@@ -159,7 +160,9 @@ impl Landscape {
     pub fn read(home: PathBuf, variables: &Variables<'_>) -> Result<Self, Fault> {
         let mut problems = Vec::new();
         let files = Files::read(&home, &mut problems)?;
-        Ok(Self::of(home, files, variables, problems))
+        let mut landscape = Self::of(home, files, variables, problems);
+        named::take(&mut landscape);
+        Ok(landscape)
     }
 
     /// To be looked at and not run: a variable that is not set is no problem then.
@@ -245,7 +248,7 @@ impl Landscape {
             knows_flows = false;
         }
         let store = text_of("store").unwrap_or("./data").to_owned();
-        Self {
+        let mut landscape = Self {
             home,
             files,
             place,
@@ -259,7 +262,9 @@ impl Landscape {
             knows_names,
             knows_flows,
             findings,
-        }
+        };
+        named::tell(&mut landscape);
+        landscape
     }
 }
 

@@ -42,7 +42,8 @@ pub trait Adapter: Send + Sync {
     /// Everything wrong with the settings of one system and of the endpoints that use it, all at once.
     ///
     /// Options that the [`Description`] declares are checked before this is called (unknown words, missing
-    /// ones, kinds); here is only what a table cannot say. Pure: no files, no network, no secrets.
+    /// ones, kinds); here is only what a table cannot say. Pure: no files, no network, no secrets; of a file that an
+    /// option of the system names, its text is at hand as [`Settings::file`].
     fn check(&self, _system: &Settings, _endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
         Vec::new()
     }

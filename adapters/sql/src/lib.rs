@@ -9,6 +9,7 @@
 
 mod options;
 mod postgres;
+mod rehearsal;
 mod shape;
 mod sink;
 mod sqlite;
@@ -26,6 +27,7 @@ use trunkline_sdk::{
 use crate::{
     options::Location,
     postgres::{Postgres, Tls},
+    rehearsal::Rehearsal,
     sink::{Database, Job, SqlSink},
     sqlite::Sqlite,
     statement::{Dialect, Flaw, Statement},
@@ -53,11 +55,15 @@ impl Adapter for Sql {
     fn check(&self, system: &Settings, endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
         let mut problems = Vec::new();
         let dialect = dialect(system, &mut problems);
+        let create = system.get("create").filter(|_| dialect == Dialect::Sqlite);
+        let rehearsal = create.and_then(|create| Rehearsal::new(create, &mut problems));
         for endpoint in endpoints {
             if let Endpoint::Sink { settings, shape } = endpoint
-                && let Some(statement) = settings.get("statement")
+                && let Some(settings) = settings.get("statement")
+                && let Some(statement) = check_statement(settings, *shape, dialect, &mut problems)
+                && let Some(rehearsal) = &rehearsal
             {
-                check_statement(statement, *shape, dialect, &mut problems);
+                problems.extend(rehearsal.check(settings, &statement));
             }
         }
         problems
@@ -173,30 +179,24 @@ fn refused(problems: &[Problem]) -> Fault {
     Fault::stop(told.join("; "))
 }
 
+/// The statement; `None`: it is none, and that was told.
 fn check_statement(
     settings: &Settings,
     shape: Option<&Shape>,
     dialect: Dialect,
     problems: &mut Vec<Problem>,
-) {
-    let text = text(settings);
-    match Statement::read(text, dialect) {
-        Ok(statement) => {
-            let Some(shape) = shape else { return };
-            for parameter in &statement.parameters {
-                problems.extend(shape::check(
-                    parameter,
-                    shape,
-                    &settings.within(parameter.offset..parameter.offset + 1 + parameter.path.len()),
-                ));
-            }
+) -> Option<Statement> {
+    let tell = |flaws: Vec<Flaw>| {
+        for Flaw { offset, what, hint } in flaws {
+            problems.push(Problem::new(&settings.within(offset..offset + 1), what).hint(hint));
         }
-        Err(flaws) => {
-            for Flaw { offset, what, hint } in flaws {
-                problems.push(Problem::new(&settings.within(offset..offset + 1), what).hint(hint));
-            }
-        }
+    };
+    let statement = Statement::read(text(settings), dialect).map_err(tell).ok()?;
+    for parameter in &statement.parameters {
+        let place = settings.within(parameter.offset..parameter.offset + 1 + parameter.path.len());
+        problems.extend(shape.and_then(|shape| shape::check(parameter, shape, &place)));
     }
+    Some(statement)
 }
 
 fn text(settings: &Settings) -> &str {
