@@ -6,6 +6,7 @@ use super::{
     Tree,
     form::{Field, Leaf, Shape},
 };
+use crate::canonical::scalar::Scalar;
 
 impl Tree {
     /// What a sink will see: as [`Tree::read`] gives it.
@@ -68,25 +69,10 @@ fn within(kind: &Leaf, money: usize) -> Within {
     match kind {
         Leaf::Message(place) => Within::Object(*place),
         Leaf::Money => Within::Object(money),
-        Leaf::JsonObject => Within::Map(Box::new(Within::Unknown)),
-        Leaf::JsonList => Within::List,
-        Leaf::JsonValue => Within::Unknown,
-        Leaf::Double
-        | Leaf::Float
-        | Leaf::Signed32
-        | Leaf::Signed64
-        | Leaf::Unsigned32
-        | Leaf::Unsigned64
-        | Leaf::Zigzag32
-        | Leaf::Zigzag64
-        | Leaf::Bool
-        | Leaf::Text
-        | Leaf::Bytes
-        | Leaf::Enum(_)
-        | Leaf::Timestamp
-        | Leaf::Duration
-        | Leaf::Date
-        | Leaf::Wrapper(_) => Within::Value,
+        Leaf::Of(Scalar::JsonObject) => Within::Map(Box::new(Within::Unknown)),
+        Leaf::Of(Scalar::JsonList) => Within::List,
+        Leaf::Of(Scalar::JsonValue) => Within::Unknown,
+        Leaf::Of(_) | Leaf::Enum(_) | Leaf::Date => Within::Value,
     }
 }
 
