@@ -237,7 +237,6 @@ fn database(text: &str) -> Result<Connection, (Error, usize)> {
         }
         at += statement.expanded_sql().map_or(0, |text| text.len());
     }
-    drop(statements);
     let mut free = || -> Result<(), Error> {
         connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
         // As when it is opened; a table of this name may be there.
