@@ -24,6 +24,8 @@ const DEEPEST: usize = 16;
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     texts: BTreeMap<Arc<str>, Arc<str>>,
+    /// Those that an option names, by their path as it is written there: they are of no folder.
+    named: BTreeMap<Arc<str>, Arc<str>>,
     /// Files that are there and could not be read, which was told.
     unread: BTreeSet<String>,
 }
@@ -99,13 +101,13 @@ impl Files {
                 .into_iter()
                 .map(|(name, text)| (name.into(), text.into()))
                 .collect(),
-            unread: BTreeSet::new(),
+            ..Self::default()
         }
     }
 
     /// The text of a file.
     pub fn text(&self, name: &str) -> Option<&Arc<str>> {
-        self.texts.get(name)
+        self.texts.get(name).or_else(|| self.named.get(name))
     }
 
     /// Whether the file is there and could not be read, which was told.
@@ -127,15 +129,36 @@ impl Files {
         self.texts.iter().filter(move |(name, _)| is_in(name))
     }
 
+    /// Takes a file that an option names, if it was not taken before. False: there is none.
+    pub(super) fn take_named(&mut self, home: &Path, name: &str, problems: &mut Vec<Problem>) -> bool {
+        let path = home.join(name);
+        if self.text(name).is_some() || self.is_unread(name) {
+            return true;
+        }
+        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return false;
+        }
+        if let Some(text) = self.text_of(&path, name, problems) {
+            self.named.insert(name.into(), text);
+        }
+        true
+    }
+
     fn take(&mut self, home: &Path, name: &str, problems: &mut Vec<Problem>) {
-        match read(&home.join(name)) {
-            Ok(text) => drop(self.texts.insert(name.into(), text.into())),
-            Err(Unread { line, what, hint }) => {
+        if let Some(text) = self.text_of(&home.join(name), name, problems) {
+            self.texts.insert(name.into(), text);
+        }
+    }
+
+    fn text_of(&mut self, path: &Path, name: &str, problems: &mut Vec<Problem>) -> Option<Arc<str>> {
+        read(path)
+            .map(Into::into)
+            .map_err(|Unread { line, what, hint }| {
                 self.unread.insert(name.to_owned());
                 let place = Place { line, ..start(name) };
                 problems.push(Problem::new(&place, what).hint(hint));
-            }
-        }
+            })
+            .ok()
     }
 }
 

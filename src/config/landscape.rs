@@ -8,6 +8,7 @@ use super::{
     files::{Files, start},
     findings::Findings,
     flow::FlowFile,
+    named,
     variables::Variables,
     yaml,
 };
@@ -161,7 +162,9 @@ impl Landscape {
     pub fn read(home: PathBuf, variables: &Variables<'_>) -> Result<Self, Fault> {
         let mut problems = Vec::new();
         let files = Files::read(&home, &mut problems)?;
-        Ok(Self::of(home, files, variables, problems))
+        let mut landscape = Self::of(home, files, variables, problems);
+        named::take(&mut landscape);
+        Ok(landscape)
     }
 
     /// To be looked at and not run: a variable that is not set is no problem then.
@@ -256,7 +259,7 @@ impl Landscape {
         }
         let store = text_of("store").unwrap_or("./data").to_owned();
         let store_place = root.get("store").map(|store| store.place.clone());
-        Self {
+        let mut landscape = Self {
             home,
             files,
             place,
@@ -271,7 +274,9 @@ impl Landscape {
             knows_names,
             knows_flows,
             findings,
-        }
+        };
+        named::tell(&mut landscape);
+        landscape
     }
 }
 

@@ -10,6 +10,7 @@ mod findings;
 mod flow;
 mod known;
 mod landscape;
+mod named;
 mod plan;
 mod proto;
 mod references;

@@ -44,6 +44,7 @@ mod references;
 pub(crate) mod rule;
 mod scalar;
 mod schema;
+mod shape;
 mod source;
 mod split;
 mod syntax;
@@ -63,7 +64,7 @@ pub use split::Split;
 pub use tables::{Table, Tables};
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-use trunkline_sdk::{Fault, Field, Problem, Shape, Value};
+use trunkline_sdk::{Fault, Problem, Shape, Value};
 
 use check::Checker;
 use evaluate::Run;
@@ -180,7 +181,7 @@ pub fn endless() -> Fault {
 pub enum Produces {
     /// A canonical message of this type.
     Message(MessageDescriptor),
-    /// A native record with these fields, as far as they are known.
+    /// A native record that looks like this, as far as it is known.
     Record(Shape),
 }
 
@@ -208,10 +209,7 @@ impl Mapping {
         let form = checker.form(&typed.ty);
         let produces = match &typed.ty {
             Type::Message(message) => Produces::Message(message.clone()),
-            _ => Produces::Record(Shape {
-                name: source.name().to_owned(),
-                fields: fields(&typed.node),
-            }),
+            _ => Produces::Record(shape::of(source.name(), &typed.node, &form)),
         };
         let (node, slots, references) = (typed.node, checker.slots(), checker.references());
         checker.finish(Self {
@@ -337,22 +335,4 @@ impl Mapping {
             Err(faults.into_fault(&self.source, self.whole))
         }
     }
-}
-
-/// The fields of a map literal, as far as their names are literals.
-fn fields(node: &Node) -> Vec<Field> {
-    let Node::Map(entries, _) = node else {
-        return Vec::new();
-    };
-    entries
-        .iter()
-        .filter_map(|entry| match &entry.key {
-            Node::Const(value::Val::Text(name)) => Some(Field {
-                name: name.as_str().to_owned(),
-                scalar: matches!(entry.form, Form::Plain | Form::Enum(_))
-                    && !matches!(entry.value, Node::Map(..) | Node::List(_)),
-            }),
-            _ => None,
-        })
-        .collect()
 }

@@ -7,6 +7,7 @@ mod functions;
 mod hostile;
 mod oracle;
 mod predicate;
+mod shape;
 mod translate;
 mod tree;
 mod xref;

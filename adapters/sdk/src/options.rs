@@ -31,6 +31,9 @@ pub enum Kind {
     ///
     /// [`Reference`]: crate::Reference
     Url,
+    /// A file by its path from the landscape's folder, which the adapter opens itself. Where it is an option of a
+    /// system, `check` has its text: [`Settings::file`].
+    File,
     /// `true` or `false`.
     Flag,
     /// A whole number between these, both included.

@@ -6,8 +6,9 @@ use trunkline_sdk::Value;
 
 use super::{
     path::Path,
-    read::{MAX_DEPTH, NO_DOCTYPE, read_owned},
+    read::read_owned,
     scan::{Scanner, Token},
+    tree::{MAX_DEPTH, NO_DOCTYPE},
 };
 use crate::{Encoding, Framed, Malformed, Mark, Unframed, malformed::readable_size};
 

@@ -403,6 +403,8 @@ impl<'c> Checker<'c> {
             Type::List(of) => Form::List(Box::new(self.form(of))),
             Type::Map(_, of) => Form::Map(Box::new(self.form(of))),
             Type::Optional(of) => self.form(of),
+            Type::Object(object) => Form::Object(object.clone()),
+            Type::Dyn | Type::Open | Type::Any | Type::Null | Type::Error => Form::Open,
             _ => Form::Plain,
         }
     }
