@@ -6,6 +6,8 @@ use trunkline_sdk::nearest;
 
 use super::{Checker, Expected, Typed, listed};
 use crate::mapping::{
+    This,
+    functions::whole_number,
     plan::Node,
     syntax::{BinaryOp, Expr, ExprKind, Literal},
     types::Type,
@@ -25,7 +27,10 @@ impl Checker<'_> {
     }
 
     pub(super) fn negated(&mut self, expr: &Expr, of: &Expr) -> Typed {
-        let typed = self.check(of, None);
+        let mut typed = self.check(of, None);
+        if typed.ty == Type::Int {
+            typed.node = self.declared_whole(typed.node, of);
+        }
         let ty = match typed.ty {
             ty @ (Type::Int
             | Type::Double
@@ -141,10 +146,25 @@ impl Checker<'_> {
                 Type::Error
             }
         };
-        Typed::new(
-            Node::Arithmetic(op, Box::new([left.node, right.node]), expr.span),
-            ty,
-        )
+        let whole = left.ty.is_integer() && right.ty.is_integer();
+        let [left, right] = [(left.node, one), (right.node, two)].map(|(node, side)| match whole {
+            true => self.declared_whole(node, side),
+            false => node,
+        });
+        Typed::new(Node::Arithmetic(op, Box::new([left, right]), expr.span), ty)
+    }
+
+    /// What a schema declares to be whole is reckoned with as the int that it is, not as a record's number.
+    fn declared_whole(&self, node: Node, expr: &Expr) -> Node {
+        match (&self.environment.this, &node) {
+            (_, Node::Const(_)) | (This::Message(_) | This::Record, _) => node,
+            (This::Declared(_), _) => Node::Call {
+                run: whole_number,
+                args: vec![node],
+                kind: None,
+                at: expr.span,
+            },
+        }
     }
 }
 
@@ -232,7 +252,8 @@ fn result(op: BinaryOp, one: &Type, two: &Type) -> Option<Type> {
         (Type::Dyn, Type::Dyn) => Type::Dyn,
         (Type::Dyn, other) | (other, Type::Dyn) => match other {
             Type::Int | Type::Uint => Type::Dyn,
-            Type::Double if op != Remainder => Type::Double,
+            Type::Double if op != Remainder => Type::Number,
+            Type::Number => Type::Number,
             Type::Text if op == Add => Type::Text,
             Type::Bytes if op == Add => Type::Bytes,
             Type::List(_) if op == Add => Type::list(Type::Dyn),
@@ -240,7 +261,7 @@ fn result(op: BinaryOp, one: &Type, two: &Type) -> Option<Type> {
         },
         (Type::Uint, Type::Uint) => Type::Uint,
         (one, two) if one.is_integer() && two.is_integer() => Type::Int,
-        (Type::Number, Type::Double) | (Type::Double, Type::Number) if op != Remainder => Type::Double,
+        (Type::Number, Type::Double) | (Type::Double, Type::Number) if op != Remainder => Type::Number,
         (Type::Number, other) | (other, Type::Number) if other.is_number() && *other != Type::Double => {
             Type::Number
         }

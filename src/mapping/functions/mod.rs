@@ -4,6 +4,7 @@
 //! are declared in [`MACROS`]. From the two tables come what `check` accepts, its "did you mean", and the docs.
 
 mod convert;
+mod decimal;
 mod encoders;
 mod format;
 mod lists;
@@ -19,9 +20,11 @@ mod zone;
 pub use macros::{MACROS, Macro};
 pub use page::page;
 
+pub(crate) use convert::whole_number;
+pub(crate) use decimal::{Decimal, Undivided};
 pub(crate) use encoders::base64;
 pub(crate) use money::{Amount, encode_money};
-pub(crate) use numbers::{Number, compare_numbers, digits_to_integer};
+pub(crate) use numbers::{Digits, Number, compare_numbers, digits_to_integer};
 pub(crate) use zone::{Pattern, Zone};
 
 use std::collections::BTreeSet;

@@ -30,6 +30,13 @@ pub fn page() -> String {
                  UTC; a text that says its offset keeps it.\n\n",
             );
         }
+        if *subject == "Numbers" {
+            page.push_str(
+                "Numbers of records are decimal: compared digit by digit, reckoned with exactly to 38 digits, and what \
+                 has no exact result is a fault; `int(..)` and `double(..)` make CEL's of them \
+                 ([more](cel-deviations.md#numbers-of-records-are-decimal)).\n\n",
+            );
+        }
         let _ = write!(page, "| call | what it gives |\n|---|---|\n");
         let mut told = BTreeSet::new();
         for function in *functions {
