@@ -178,14 +178,13 @@ pub(super) fn put_packed(scalar: Scalar, value: &Val<'_>, out: &mut Vec<u8>) -> 
     Ok(())
 }
 
-/// Whether a number known before fits a field of this kind; what is no whole number fits or not by its type.
-pub(crate) fn integer_fits(scalar: Scalar, value: &Val<'_>) -> bool {
-    let number = match value {
-        Val::Int(number) => i128::from(*number),
-        Val::Uint(number) => i128::from(*number),
-        _ => return true,
-    };
-    matches!(scalar, Scalar::Double | Scalar::Float) || put_integer(scalar, number, &mut Vec::new()).is_some()
+/// Whether a number known before fits a field of this kind; what is no number fits or not by its type.
+pub(crate) fn constant_fits(scalar: Scalar, value: &Val<'_>) -> bool {
+    match scalar {
+        Scalar::Wrapper(wrapped) => constant_fits(wrapped.scalar(), value),
+        _ if scalar.wire_type() == 2 || !matches!(value, Val::Int(_) | Val::Uint(_) | Val::Double(_)) => true,
+        _ => put_packed(scalar, value, &mut Vec::new()).is_ok(),
+    }
 }
 
 #[inline]

@@ -33,7 +33,7 @@ use prost_reflect::{FileDescriptor, MessageDescriptor};
 use trunkline_sdk::Fault;
 
 use super::wire::Broken;
-pub use required::{is_required, is_required_oneof};
+pub use required::{has_rules, is_required, is_required_oneof};
 
 /// How many violations of one message are told; the rest are counted.
 pub const TOLD: usize = 32;

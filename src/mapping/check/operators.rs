@@ -7,10 +7,13 @@ use trunkline_sdk::nearest;
 use super::{Checker, Expected, Typed, listed};
 use crate::mapping::{
     This,
+    failure::Budget,
     functions::whole_number,
+    operators::{arithmetic, compare, negate},
     plan::Node,
     syntax::{BinaryOp, Expr, ExprKind, Literal},
     types::Type,
+    value::Val,
 };
 
 impl Checker<'_> {
@@ -45,7 +48,12 @@ impl Checker<'_> {
                 Type::Error
             }
         };
-        Typed::new(Node::Negate(typed.node.boxed(), expr.span), ty)
+        let done = typed.node.constant().map(negate);
+        let node = Node::Negate(typed.node.boxed(), expr.span);
+        match done {
+            Some(done) if ty != Type::Error => self.settled(done, node, ty, expr.span),
+            _ => Typed::new(node, ty),
+        }
     }
 
     /// Two sides of which one may be a literal word of the other's enum.
@@ -93,7 +101,13 @@ impl Checker<'_> {
             let what = format!("`{}` cannot compare {} with {}", op.sign(), left.ty, right.ty);
             self.refuse(expr.mark, what, hint.as_deref());
         }
-        Typed::new(Node::Compare(op, sides, expr.span), Type::Bool)
+        let known = sides[0].constant().zip(sides[1].constant()).filter(|_| allowed);
+        let done = known.map(|(one, two)| compare(op, one, two, &mut Budget::new()).map(Val::Bool));
+        let node = Node::Compare(op, sides, expr.span);
+        match done {
+            Some(done) => self.settled(done, node, Type::Bool, expr.span),
+            None => Typed::new(node, Type::Bool),
+        }
     }
 
     fn within(&mut self, expr: &Expr, one: &Expr, two: &Expr) -> Typed {
@@ -151,7 +165,14 @@ impl Checker<'_> {
             true => self.declared_whole(node, side),
             false => node,
         });
-        Typed::new(Node::Arithmetic(op, Box::new([left, right]), expr.span), ty)
+        let known = left.constant().zip(right.constant());
+        let known = known.filter(|_| ty != Type::Error);
+        let done = known.map(|(one, two)| arithmetic(op, one.clone(), two.clone(), &mut Budget::new()));
+        let node = Node::Arithmetic(op, Box::new([left, right]), expr.span);
+        match done {
+            Some(done) => self.settled(done, node, ty, expr.span),
+            None => Typed::new(node, ty),
+        }
     }
 
     /// What a schema declares to be whole is reckoned with as the int that it is, not as a record's number.
