@@ -95,7 +95,17 @@ pub(super) fn to_text<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Result<V
                 .to_text()
                 .ok_or_else(|| Failure::new("the timestamp lies outside the years 1 to 9999"))?,
         ),
-        Val::Duration(span) => Val::text(span.to_text()),
+        // As CEL has it, without the zeros that protobuf's JSON fills up with.
+        Val::Duration(span) => {
+            let text = span.to_text();
+            match text.strip_suffix('s') {
+                Some(seconds) if seconds.contains('.') => Val::text(format!(
+                    "{}s",
+                    seconds.trim_end_matches('0').trim_end_matches('.')
+                )),
+                _ => Val::text(text),
+            }
+        }
         Val::Bytes(bytes) => {
             budget.bytes(bytes.as_slice().len())?;
             let text =
