@@ -14,7 +14,7 @@ mod cases;
 mod cel;
 mod compile;
 mod constraints;
-mod formats;
+pub(crate) mod formats;
 mod gather;
 mod known;
 mod options;

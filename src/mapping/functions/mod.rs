@@ -13,6 +13,7 @@ mod math;
 mod money;
 mod numbers;
 mod page;
+mod rules;
 mod strings;
 mod time;
 mod zone;
@@ -192,6 +193,7 @@ pub const SUBJECTS: &[(&str, &[Function])] = &[
     ("Times", time::FUNCTIONS),
     ("Lists and sets", lists::FUNCTIONS),
     ("Encodings", encoders::FUNCTIONS),
+    ("What rules ask", rules::FUNCTIONS),
 ];
 
 /// All functions.
