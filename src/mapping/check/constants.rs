@@ -188,10 +188,11 @@ impl Checker<'_> {
                 }
             }
             (_, Node::Const(Val::Absent | Val::Null)) => {}
-            (_, Node::Const(value)) if matches!(field.shape, Shape::One { .. }) => {
-                if self.check_fits(descriptor, field.scalar, expr, value) {
-                    self.check_rules(descriptor, node, expr.span, &[]);
-                }
+            (_, Node::Const(value))
+                if matches!(field.shape, Shape::One { .. })
+                    && self.check_fits(descriptor, field.scalar, expr, value) =>
+            {
+                self.check_rules(descriptor, node, expr.span, &[]);
             }
             _ => {}
         }
@@ -223,12 +224,12 @@ impl Checker<'_> {
         if !has_rules(descriptor) {
             return;
         }
-        let Some(rules) = self.rules_of(&descriptor.parent_message()) else {
+        let Some(rules) = self.rules_of(descriptor.parent_message()) else {
             return;
         };
         let Some(value) = copied(node) else { return };
         let literal = Literal {
-            kind: Kind::new(&descriptor.parent_message()),
+            kind: Kind::new(descriptor.parent_message()),
             setters: vec![Setter {
                 name: descriptor.name().into(),
                 field: Field::new(descriptor),
