@@ -355,9 +355,10 @@ fn type_of<'a>(value: &Val<'a>) -> &'a str {
         Val::Int(_) => "int",
         Val::Uint(_) => "uint",
         Val::Double(_) => "double",
-        Val::Number(_) => match Number::of(value) {
-            Some(Number::Int(_)) => "int",
-            Some(Number::Uint(_)) => "uint",
+        // The kinds of CEL in which it has room.
+        Val::Number(_) => match Number::of(value).and_then(Number::as_integer) {
+            Some(number) if i64::try_from(number).is_ok() => "int",
+            Some(number) if u64::try_from(number).is_ok() => "uint",
             _ => "double",
         },
         Val::Text(_) => "string",

@@ -11,7 +11,7 @@
 //! - an enum is compared with, and set from, its word as a text, in full or without the type's prefix; it is checked;
 //! - a part of a record (of unknown type until it runs) goes into a scalar field only if it is exactly of the field's
 //!   kind, and never into a message, timestamp, enum or list field: conversions are written out;
-//! - numbers of records are decimal texts that keep their digits; reckoned with, they are int, uint or double;
+//! - numbers of records are decimal: compared digit by digit, reckoned with exactly to 38 digits, or it is a fault;
 //! - a record's null counts as nothing there for `has()` and `.?`; `has(a.b.c)` is false where `a.b` is missing;
 //! - a pattern and the name of a lookup table are literals, so that they are checked before they run.
 //!

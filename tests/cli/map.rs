@@ -95,6 +95,23 @@ async fn what_cannot_be_mapped_is_told_with_its_path_and_place() {
 }
 
 #[tokio::test]
+async fn a_message_that_breaks_the_rules_of_its_type_is_refused_as_in_a_flow() {
+    let broken = order()
+        .replace("\"TEA-GREEN\"", &format!("\"{}\"", "T".repeat(256)))
+        .replace("\"country_code\": \"DK\"", "\"country_code\": \"Denmark\"");
+    let (code, data, talk) = map(&[], &broken).await;
+    assert_eq!((code, data.as_str()), (Some(1), ""));
+    for told in ["lines[0].sku: must ", "; ship_to.country_code: must "] {
+        assert!(talk.contains(told), "{told}: {talk}");
+    }
+    assert!(!talk.contains("Denmark") && !talk.contains("TTT"), "{talk}");
+    // Why a field is what it is can be asked all the same.
+    let (code, data, _) = map(&["--explain", "lines[0].sku"], &broken).await;
+    assert_eq!(code, Some(0));
+    assert!(data.contains("this.line_items[0].sku"), "{data}");
+}
+
+#[tokio::test]
 async fn each_line_is_a_record_and_one_that_fails_keeps_no_other_from_it() {
     let line = order().replace('\n', " ");
     let lines = format!("{line}\n{{}}\nno json\n{line}\n");

@@ -5,6 +5,7 @@ mod check;
 mod declared;
 mod functions;
 mod hostile;
+mod numbers;
 mod oracle;
 mod predicate;
 mod shape;

@@ -294,6 +294,10 @@ fn functions_do_what_their_docs_say() {
             "20261",
         ),
         ("string(duration('1h30m'))", "5400s"),
+        (
+            "string(duration('1.5s')) + string(duration('-250ms'))",
+            "1.5s-0.25s",
+        ),
         ("this.?missing.orValue('none')", "none"),
         ("has(this.o.b.c) ? 'there' : 'missing'", "missing"),
         ("cel.bind(x, this.s, x + x).substring(0, 2)", "Ær"),

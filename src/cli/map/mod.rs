@@ -237,7 +237,8 @@ impl Run {
         source: Option<&Settings>,
         store: &DeferredStore,
     ) -> Result<(), Failure> {
-        let form = Form::new(self.json || !matches!(self.format, Format::Json | Format::Protobuf));
+        let one_line = self.json || !matches!(self.format, Format::Json | Format::Protobuf);
+        let form = Form::new(one_line, mapping.produces());
         let inputs = Inputs::new(self.format, &self.delimiter, &self.xml, source, mapping.takes())?;
         let facts = Attributes(&self.attributes);
         let (mut records, mut failed) = (0, 0);

@@ -62,6 +62,13 @@ pub fn page() -> String {
                      else UTC; a text that says its offset keeps it.\n\n",
                 );
             }
+            if subject == "Numbers" {
+                page.push_str(
+                    "Numbers of records are decimal: compared digit by digit, reckoned with exactly to 38 digits, and \
+                     what has no exact result is a fault; `int(..)` and `double(..)` make CEL's of them \
+                     ([more](cel-deviations.md#numbers-of-records-are-decimal)).\n\n",
+                );
+            }
             page.push_str("| call | what it gives |\n|---|---|\n");
         }
         let call = match subject {
