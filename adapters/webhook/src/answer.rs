@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use trunkline_sdk::{Fault, Receipt};
 
@@ -33,15 +33,40 @@ impl Answer {
         }
     }
 
-    /// 200: it is safe.
-    pub(crate) fn safe(receipt: &Receipt) -> Self {
+    /// 200: all of it is safe.
+    pub(crate) fn safe(receipts: &[Receipt]) -> Self {
         // The rule that filtered it is our affair.
-        let text = match receipt {
+        let word = |receipt: &Receipt| match receipt {
             Receipt::Published => "published",
             Receipt::Filtered(_) => "filtered",
             Receipt::Parked => "parked",
         };
+        let text = match receipts {
+            [] => Cow::Borrowed("nothing in it"),
+            [one] => Cow::Borrowed(word(one)),
+            many => {
+                let told = ["published", "filtered", "parked"]
+                    .into_iter()
+                    .filter_map(|told| {
+                        let count = many.iter().filter(|receipt| word(receipt) == told).count();
+                        (count > 0).then(|| format!("{told} {count}"))
+                    });
+                Cow::Owned(told.collect::<Vec<_>>().join(", "))
+            }
+        };
         Self::new(StatusCode::OK, text)
+    }
+
+    /// 415: it is not read in this form.
+    pub(crate) fn unsupported(text: &'static str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
+    }
+
+    /// And nothing is said.
+    #[must_use]
+    pub(crate) fn silent(mut self) -> Self {
+        self.text = Cow::Borrowed("");
+        self
     }
 
     /// 400: the request lacks what its kind needs.
@@ -72,7 +97,12 @@ impl Answer {
     }
 
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(format!("{}\n", self.text))));
+        let line = if self.text.is_empty() {
+            String::new()
+        } else {
+            format!("{}\n", self.text)
+        };
+        let mut response = Response::new(Full::new(Bytes::from(line)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(
@@ -84,6 +114,9 @@ impl Answer {
         }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if self.closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::try_join_all;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -18,7 +19,7 @@ use tracing::debug;
 
 use crate::{
     answer::Answer,
-    delivery::Claim,
+    claim::Claim,
     server::{Door, Server, Way},
 };
 
@@ -60,19 +61,20 @@ impl Server {
         let door = match self.way(path) {
             Way::Open(door) => door,
             Way::Shut => return Err(stopped()),
-            Way::Unknown => return Err(Answer::new(StatusCode::NOT_FOUND, "no flow reads from this path")),
+            // Not a word on what there is.
+            Way::Unknown => return Err(Answer::new(StatusCode::NOT_FOUND, "not found")),
         };
         if parts.method != Method::POST {
             return Err(Answer::new(StatusCode::METHOD_NOT_ALLOWED, "only POST"));
         }
         // A page in somebody's browser can POST to a loopback address too, and then says where it is from.
-        if self.policy.scheme.proof.is_none() && parts.headers.contains_key(ORIGIN) {
+        if !self.policy.scheme.is_signed() && parts.headers.contains_key(ORIGIN) {
             return Err(Answer::new(
                 StatusCode::FORBIDDEN,
                 "unsigned requests of web pages are not taken",
             ));
         }
-        let claim = Claim::read(self.policy.scheme, &parts.headers, SystemTime::now())?;
+        let claim = Claim::read(&self.policy, parts, SystemTime::now())?;
         if body
             .size_hint()
             .exact()
@@ -85,15 +87,20 @@ impl Server {
             .try_acquire()
             .map_err(|_| Answer::come_again(FULL, "too many requests at once"))?;
         let bytes = self.read(&door, body).await?;
-        if !claim.is_proven(&self.policy.keyring, &bytes) {
+        if !claim.is_proven(&bytes) {
             return Err(Answer::new(
                 StatusCode::UNAUTHORIZED,
                 "the signature does not match: another secret, or a body that was changed on its way",
             ));
         }
-        let record = claim.into_record(path, bytes);
-        match door.outlet.offer(record, self.policy.patience).await {
-            Ok(receipt) => Ok(Answer::safe(&receipt)),
+        let records = claim.records(path, bytes)?;
+        let offers = records
+            .into_iter()
+            .map(|record| door.outlet.offer(record, self.policy.patience));
+        // All or nothing: who is told to come again sends all of it, under the same ids.
+        match try_join_all(offers).await {
+            Ok(receipts) if self.policy.scheme.is_silent => Ok(Answer::safe(&receipts).silent()),
+            Ok(receipts) => Ok(Answer::safe(&receipts)),
             Err(fault) => {
                 debug!(path, %fault, "webhook: not taken");
                 Err(Answer::not_taken(&fault))

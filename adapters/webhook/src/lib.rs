@@ -7,13 +7,18 @@
 //! proxy in front of it.
 //!
 //! A request's way is the list of files: [`server`] takes the connection, [`exchange`] turns a request into
-//! an [`answer`], [`delivery`] reads its headers as its sender's [`scheme`] says, [`signature`] proves it, and
-//! [`source`] joins the paths to the bus. The README has the tables of options, schemes and statuses.
+//! an [`answer`], [`claim`] reads its headers as its sender's [`scheme`] says, [`signature`] proves it,
+//! [`record`] makes records of it (of a [`cloud_event`] in its own way), and [`source`] joins the paths to the bus.
+//! The README has the tables of options, schemes and statuses.
 
 mod answer;
-mod delivery;
+mod claim;
+mod cloud_event;
 mod exchange;
+mod json;
+mod moment;
 mod options;
+mod record;
 mod scheme;
 mod server;
 pub mod signature;
@@ -51,7 +56,7 @@ pub struct Limits {
 
 static DESCRIPTION: Description = Description {
     name: "webhook",
-    summary: "receives what other systems POST over HTTP, signed (Shopify, Standard Webhooks, GitHub)",
+    summary: "receives what other systems POST over HTTP, signed (Shopify, Stripe, GitHub, Standard Webhooks and others)",
     system: options::SYSTEM,
     source: Some(options::SOURCE),
     sink: None,

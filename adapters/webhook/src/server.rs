@@ -26,7 +26,7 @@ use tokio::{
 use tracing::{debug, info, warn};
 use trunkline_sdk::{Fault, Outlet};
 
-use crate::{Limits, options::Policy, scheme};
+use crate::{Limits, options::Policy};
 
 /// Heads of requests: at most so many headers, so many bytes. More is answered 431.
 const MAX_HEADERS: usize = 100;
@@ -87,7 +87,7 @@ impl Server {
             .local_addr()
             .map_err(|error| refused(&policy.listen, error))?;
         // `check` has seen the word, here is what it was resolved to.
-        if policy.scheme.word == scheme::NONE.word && !address.ip().to_canonical().is_loopback() {
+        if !policy.scheme.is_signed() && !address.ip().to_canonical().is_loopback() {
             return Err(Fault::stop(format!(
                 "`verify: {{ none: true }}` takes what anybody sends, and {address} is open to others"
             ))
