@@ -17,6 +17,8 @@ use trunkline_sdk::{Fault, Receipt};
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) text: Cow<'static, str>,
+    /// An answer of a flow, instead of a text of ours.
+    reply: Option<(HeaderValue, Bytes)>,
     retry_after: Option<u64>,
     /// Whether the connection is of no more use.
     pub(crate) closes: bool,
@@ -28,6 +30,7 @@ impl Answer {
         Self {
             status,
             text: text.into(),
+            reply: None,
             retry_after: None,
             closes: false,
         }
@@ -69,6 +72,14 @@ impl Answer {
         self
     }
 
+    /// What a flow has answered, or would not.
+    pub(crate) fn reply(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Self {
+        Self {
+            reply: Some((content_type, body)),
+            ..Self::new(status, "a reply")
+        }
+    }
+
     /// 400: the request lacks what its kind needs.
     pub(crate) fn bad(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, text)
@@ -97,18 +108,21 @@ impl Answer {
     }
 
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let line = if self.text.is_empty() {
-            String::new()
-        } else {
-            format!("{}\n", self.text)
+        let (content_type, body) = match self.reply {
+            Some(reply) => reply,
+            None => {
+                let line = if self.text.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}\n", self.text)
+                };
+                (HeaderValue::from_static("text/plain; charset=utf-8"), line.into())
+            }
         };
-        let mut response = Response::new(Full::new(Bytes::from(line)));
+        let mut response = Response::new(Full::new(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
+        headers.insert(CONTENT_TYPE, content_type);
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -3,7 +3,10 @@
 //! Promises: nothing of a body is looked at before its signature is proven, and 200 is said only with the
 //! bus's receipt in hand. Cheap refusals come first: path, method, headers; then a permit, then the body.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::SystemTime,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::try_join_all;
@@ -14,12 +17,14 @@ use hyper::{
     header::{EXPECT, ORIGIN},
     http::request::Parts,
 };
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::time::{Duration, Instant, timeout, timeout_at};
 use tracing::debug;
+use trunkline_sdk::{Record, Remedy};
 
 use crate::{
     answer::Answer,
     claim::Claim,
+    options::Replying,
     server::{Door, Server, Way},
 };
 
@@ -57,6 +62,7 @@ impl Server {
     }
 
     async fn take(&self, parts: &Parts, body: &mut Incoming) -> Result<Answer, Answer> {
+        let begun = Instant::now();
         let path = parts.uri.path();
         let door = match self.way(path) {
             Way::Open(door) => door,
@@ -94,6 +100,9 @@ impl Server {
             ));
         }
         let records = claim.records(path, bytes)?;
+        if let Some(reply) = &door.reply {
+            return self.ask(&door, reply, records, begun).await;
+        }
         let offers = records
             .into_iter()
             .map(|record| door.outlet.offer(record, self.policy.patience));
@@ -104,6 +113,48 @@ impl Server {
             Err(fault) => {
                 debug!(path, %fault, "webhook: not taken");
                 Err(Answer::not_taken(&fault))
+            }
+        }
+    }
+
+    /// What a flow answers to the one record of a request in the time that is left, or the fallback.
+    async fn ask(
+        &self,
+        door: &Door,
+        reply: &Replying,
+        mut records: Vec<Record>,
+        begun: Instant,
+    ) -> Result<Answer, Answer> {
+        let Some(record) = records.pop() else {
+            return Ok(Answer::safe(&[]));
+        };
+        if !records.is_empty() {
+            return Err(Answer::bad("a request that waits for its answer holds one event"));
+        }
+        let left = reply.within.saturating_sub(begun.elapsed());
+        let answered = match timeout(left, door.outlet.ask(record, left)).await {
+            Ok(Ok(answer)) => reply
+                .answer(answer)
+                .ok_or("the answer is larger than the caller takes"),
+            Ok(Err(fault)) => {
+                debug!(%fault, "webhook: not answered");
+                if fault.remedy == Remedy::Stop {
+                    // One is enough to end the flow.
+                    let _ = door.faults.try_send(fault);
+                }
+                Err("the bus has no answer")
+            }
+            Err(_) => Err("the answer comes too late"),
+        };
+        match answered {
+            Ok(answer) => {
+                self.replies.fetch_add(1, Relaxed);
+                Ok(answer)
+            }
+            Err(reason) => {
+                debug!(reason, "webhook: the fallback");
+                self.fallbacks.fetch_add(1, Relaxed);
+                Ok(reply.fallback())
             }
         }
     }

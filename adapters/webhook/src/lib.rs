@@ -2,7 +2,8 @@
 //!
 //! Promises: a sender's 200 means that its record is on the bus, confirmed (or filtered by a rule, or parked
 //! for a person); nothing reaches the bus whose signature does not match; a delivery that is sent again
-//! carries the same record id; the body reaches the bus byte for byte.
+//! carries the same record id; the body reaches the bus byte for byte. A caller that waits for an answer has one within
+//! its time: the flow's, or the fallback.
 //! Does not promise: order (webhooks come as they come), nor that a delivery comes once; TLS is for the
 //! proxy in front of it.
 //!
@@ -92,10 +93,10 @@ impl Adapter for Webhook {
     ///
     /// Faults: `Stop` where the address is taken or not ours to take; `Reopen` where the host has no such
     /// address yet.
-    async fn open(&self, system: &Settings, _home: &Path) -> Result<Box<dyn System>, Fault> {
+    async fn open(&self, system: &Settings, home: &Path) -> Result<Box<dyn System>, Fault> {
         let policy = Policy::read(system)?;
         Ok(Box::new(
-            source::Listening::open(policy, self.limits.clone()).await?,
+            source::Listening::open(policy, self.limits.clone(), home).await?,
         ))
     }
 }

@@ -1,15 +1,22 @@
 //! The options of a webhook system and of the flows that read from it.
 
+mod reply;
 mod verify;
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
 use trunkline_sdk::{Endpoint, Fault, Kind, Need, Opt, Options, Problem, Settings};
 
-use crate::{scheme::Scheme, signature::Keyring};
+pub(crate) use reply::Replying;
+
+use crate::{
+    scheme::{Events, Scheme},
+    signature::Keyring,
+};
 
 /// `systems: { shop: { webhook: { … } } }`.
 pub(crate) const SYSTEM: &[Opt] = &[
@@ -46,12 +53,20 @@ pub(crate) const SYSTEM: &[Opt] = &[
 ];
 
 /// `from: { system: shop, path: /orders/create }`.
-pub(crate) const SOURCE: &[Opt] = &[Opt {
-    name: "path",
-    kind: Kind::Text,
-    need: Need::Required,
-    summary: "the path that senders POST to, such as `/orders/create`; one flow per path",
-}];
+pub(crate) const SOURCE: &[Opt] = &[
+    Opt {
+        name: "path",
+        kind: Kind::Text,
+        need: Need::Required,
+        summary: "the path that senders POST to, such as `/orders/create`; one flow per path",
+    },
+    Opt {
+        name: "reply",
+        kind: Kind::Group(reply::REPLY),
+        need: Need::Optional,
+        summary: "the caller waits for what a flow answers over the bus: how long, and what it is told otherwise",
+    },
+];
 
 const MAX_BODY: u64 = 16 << 20;
 const PATIENCE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(25);
@@ -112,6 +127,22 @@ pub(crate) fn check(system: &Settings, endpoints: &[Endpoint<'_>]) -> Vec<Proble
         let Endpoint::Source { settings } = endpoint else {
             continue;
         };
+        if let Some(reply) = settings.get("reply") {
+            problems.extend(reply::problems(reply));
+            let scheme = system.get("verify").and_then(verify::scheme);
+            if let Some(scheme) = scheme.filter(|scheme| scheme.events != Events::One) {
+                problems.push(
+                    Problem::new(
+                        &reply.place,
+                        format!(
+                            "`{}` sends many events in one request, and one answer is none to them",
+                            scheme.word
+                        ),
+                    )
+                    .hint("leave `reply` out: the sender hears 200 when all are safe"),
+                );
+            }
+        }
         let Some((value, path)) = settings
             .get("path")
             .and_then(|value| Some((value, value.text()?)))
@@ -205,14 +236,16 @@ fn path_fault(path: &str) -> Option<String> {
         })
 }
 
-/// The path of a source's settings.
-pub(crate) fn path(endpoint: &Settings) -> Result<String, Fault> {
+/// The path of a source's settings, and how its callers are answered where they wait for it. `home` is the landscape's
+/// folder.
+pub(crate) fn source(endpoint: &Settings, home: &Path) -> Result<(String, Option<Replying>), Fault> {
     let options = Options::read(SOURCE, endpoint).map_err(|problems| refuse(&problems))?;
     let path = options.text("path").unwrap_or_default();
-    match path_fault(path) {
-        Some(what) => Err(Fault::stop(what)),
-        None => Ok(path.to_owned()),
+    if let Some(what) = path_fault(path) {
+        return Err(Fault::stop(what));
     }
+    let reply = options.get("reply").map(|reply| Replying::read(reply, home));
+    Ok((path.to_owned(), reply.transpose()?))
 }
 
 /// The host of `host:port`, where it is one.

@@ -192,6 +192,15 @@ pub(super) fn read(verify: &Settings) -> Result<(Scheme, Keyring), Fault> {
     Ok((scheme, Keyring::new(word, key, &secrets)?))
 }
 
+/// The scheme alone, where it can be told.
+pub(super) fn scheme(verify: &Settings) -> Option<Scheme> {
+    let (word, value) = word(verify)?;
+    match group(word) {
+        Some(declared) => filled(word, &Options::read(declared, value).ok()?).ok(),
+        None => Scheme::of(row(word)?).ok(),
+    }
+}
+
 /// What a table cannot say of `verify`; `listens`: the address, how it is shown, and whether others reach it.
 pub(super) fn problems(verify: &Settings, has_url: bool, listens: Option<(&str, bool)>) -> Vec<Problem> {
     let Some(entry) = verify.entries().and_then(|entries| entries.first()) else {
