@@ -28,6 +28,7 @@ pub(crate) use check::unknown_hint;
 pub use compatibility::Before;
 pub use files::Files;
 pub use flow::FlowFile;
+pub(crate) use flow::REPLY;
 pub(crate) use known::Known;
 pub use landscape::{ChannelEntry, Landscape, SystemEntry};
 pub use plan::{BusAddress, Feed, FlowPlan, InDoubt, Plan, SystemPlan, Target};

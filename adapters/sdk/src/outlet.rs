@@ -49,8 +49,8 @@ impl Outlet {
     /// (EIP Request-Reply): for sources whose caller wants to know something, not only that it was heard. Many may
     /// wait at once; each gets its own answer.
     ///
-    /// The answer is a canonical message as JSON (proto3 JSON, `application/json`), or a native record as a flow made
-    /// it. It is the one thing that Trunkline may lose: a crash of this process or of the bus loses it, and so does
+    /// The answer is `application/json`: a record as a flow made it, or a canonical message in the form in which sinks
+    /// see it. It is the one thing that Trunkline may lose: a crash of this process or of the bus loses it, and so does
     /// the deadline. The request is not lost by that, and it may be answered by a flow that acts; so a record that is
     /// asked again needs the same id. After the deadline a request that no flow has taken up yet is not worked on any
     /// more.
