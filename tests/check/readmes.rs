@@ -19,10 +19,10 @@ fn what_the_readme_of_the_file_adapter_shows_is_right() {
 #[test]
 fn what_the_readme_of_the_webhook_adapter_shows_is_right() {
     let files = shown("webhook");
-    assert!(files.len() >= 2, "{files:#?}");
+    assert!(files.len() >= 4, "{files:#?}");
     is_right(
         files,
-        &["orders"],
+        &["orders", "questions"],
         "trunkline.commerce.v1.StockLevel",
         "StockLevel{ sku: \"A\", counted_at: timestamp(attributes.time) }\n",
     );
@@ -30,7 +30,9 @@ fn what_the_readme_of_the_webhook_adapter_shows_is_right() {
 
 /// Each block of YAML under the name in its first line.
 fn shown(adapter: &str) -> BTreeMap<String, String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters").join(adapter);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("adapters")
+        .join(adapter);
     let readme = fs::read_to_string(path.join("README.md")).expect("there is a README.md");
     let mut files = BTreeMap::new();
     let mut lines = readme.lines();

@@ -11,6 +11,7 @@
 
 mod ask;
 mod asker;
+mod callers;
 mod delivery;
 mod filter;
 mod gate;
@@ -94,6 +95,9 @@ macro_rules! sentences {
             ask::an_answer_to_a_process_that_is_gone_ends_under_a_name,
             ask::who_asks_what_no_flow_can_answer_hears_it_at_once,
             ask::what_is_no_request_ends_under_a_name_in_a_flow_that_answers,
+            callers::a_caller_over_http_hears_what_a_flow_answers,
+            callers::a_caller_hears_the_fallback_in_time_when_no_flow_answers,
+            callers::a_caller_hears_the_fallback_at_once_when_its_request_is_parked,
             order::messages_of_a_key_keep_their_order_while_many_keys_are_under_way,
             order::what_fails_in_passing_is_tried_again_before_what_follows_it,
             order::what_follows_a_failed_message_is_parked_behind_it_and_other_keys_flow,

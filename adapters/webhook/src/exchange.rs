@@ -33,6 +33,8 @@ const PACE: u64 = 1024;
 /// What is read after an early answer, so that the answer is not lost with the connection.
 const LEFTOVERS: usize = 1 << 20;
 const LEFTOVERS_TIME: Duration = Duration::from_secs(1);
+/// The bus keeps the time of a request itself, and counts; this long after it is up the caller waits no more.
+const OVERTIME: Duration = Duration::from_millis(100);
 /// When to come again, in seconds.
 const SHUT: u64 = 5;
 const FULL: u64 = 1;
@@ -132,7 +134,7 @@ impl Server {
             return Err(Answer::bad("a request that waits for its answer holds one event"));
         }
         let left = reply.within.saturating_sub(begun.elapsed());
-        let answered = match timeout(left, door.outlet.ask(record, left)).await {
+        let answered = match timeout(left + OVERTIME, door.outlet.ask(record, left)).await {
             Ok(Ok(answer)) => reply
                 .answer(answer)
                 .ok_or("the answer is larger than the caller takes"),

@@ -89,6 +89,10 @@ impl Adapter for Webhook {
         options::check(system, endpoints)
     }
 
+    fn asks(&self, source: &Settings) -> bool {
+        source.get("reply").is_some()
+    }
+
     /// Listens at once: from here on a sender is answered, with 503 while no flow has opened its path.
     ///
     /// Faults: `Stop` where the address is taken or not ours to take; `Reopen` where the host has no such

@@ -254,8 +254,8 @@ pub(super) fn problems(verify: &Settings, has_url: bool, listens: Option<(&str, 
                 .hint("`public_url`: what the sender's URL has before the path, such as `https://hooks.acme.example`"),
         ),
         Err(what) if !what.is_empty() => problems.push(
-            Problem::new(&entry.value.place, format!("`{word}`: {what}"))
-                .hint("names of headers are letters, digits and `-`"),
+            Problem::new(&entry.place, format!("`{word}`: {what}"))
+                .hint("names of headers are letters, digits and `-`; a member of the JSON body is `/name`"),
         ),
         _ => {}
     }
