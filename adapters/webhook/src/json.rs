@@ -84,6 +84,9 @@ fn separator(bytes: &[u8], end: u8) -> Option<ControlFlow<(), &[u8]>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection, prelude::*};
+    use serde_json::Value;
+
     use super::*;
 
     fn list(json: &str) -> Option<Vec<String>> {
@@ -157,6 +160,60 @@ mod tests {
         assert_eq!(text(b"true").as_deref(), Some("true"));
         for none in [&b"null"[..], b"{}", b"[]", b"", b"\"\xff\""] {
             assert_eq!(text(none), None);
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<i32>().prop_map(|number| Value::from(f64::from(number) / 4.0)),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                collection::btree_map(".{0,4}", inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Another reader of JSON finds the same.
+        #[test]
+        fn items_and_members_are_those_that_another_reader_finds(json in any_json(), pretty: bool) {
+            let written = if pretty { serde_json::to_vec_pretty(&json) } else { serde_json::to_vec(&json) };
+            let written = written.expect("it is JSON");
+            let read = |json: &[u8]| serde_json::from_slice::<Value>(json).expect("a part of it is JSON too");
+            let found = items(&written, 100).map(|items| items.into_iter().map(read).collect::<Vec<_>>());
+            prop_assert_eq!(found.as_ref(), json.as_array());
+            let found = members(&written, |_| true);
+            let found = found.map(|members| members.into_iter().map(|(name, value)| (name, read(value))).collect());
+            prop_assert_eq!(found.as_ref(), json.as_object());
+        }
+
+        /// Whatever comes is read or is not, and what is read is no less than JSON.
+        #[test]
+        fn no_bytes_whatever_are_taken_for_what_they_are_not(
+            json in any_json(),
+            cuts in collection::vec((any::<usize>(), prop_oneof![any::<u8>(), Just(b','), Just(b'"'), Just(b']')]), 0..4),
+        ) {
+            let mut bytes = serde_json::to_vec(&json).expect("it is JSON");
+            for (at, byte) in cuts {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+            let is_json = serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
+            let is_list = items(&bytes, 100).is_some();
+            let is_object = members(&bytes, |_| false).is_some();
+            let is_one = matches!(bytes.trim_ascii().first(), Some(b'[' | b'{'));
+            prop_assert!(is_json || !(is_list || is_object));
+            // Texts that are passed over are not looked at, names are.
+            if is_json && std::str::from_utf8(&bytes).is_ok() {
+                prop_assert_eq!(is_list || is_object, is_one);
+            }
         }
     }
 }

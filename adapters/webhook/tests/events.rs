@@ -87,18 +87,18 @@ async fn when_one_of_them_is_not_confirmed_all_come_again_under_their_ids() {
 #[tokio::test]
 async fn too_many_events_are_413_and_cost_no_more_than_their_bytes() {
     // given the most events that fit
-    let settings = settings(&[("max_body", "16MiB")], "quickbooks", &[KEY]);
+    let settings = settings(&[("max_body", "2MiB")], "quickbooks", &[KEY]);
     let peer = Peer::open(&settings, Limits::default()).await;
     let flow = peer.flow_on("/in").await;
-    let many = format!("[{}0]", "0,".repeat((8 << 20) - 2));
+    let many = format!("[{}0]", "0,".repeat((1 << 20) - 2));
     // when, then
     let reply = send(&peer, "intuit-signature", KEY, &many).await;
     assert_eq!(reply.status, 413, "{}", reply.body);
     // Nested as deep as may be it is no event of ours, and one record.
-    let deep = format!("[{}", "[".repeat((16 << 20) - 1));
+    let deep = format!("[{}", "[".repeat((2 << 20) - 1));
     let reply = send(&peer, "intuit-signature", KEY, &deep).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "published\n"));
-    let deep = format!("{}{}", "[".repeat(8 << 20), "]".repeat(8 << 20));
+    let deep = format!("{}{}", "[".repeat(1 << 20), "]".repeat(1 << 20));
     let reply = send(&peer, "intuit-signature", KEY, &deep).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert_eq!(flow.desk.accepted().len(), 2);
