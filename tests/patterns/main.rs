@@ -64,6 +64,7 @@ macro_rules! sentences {
             validate::a_message_that_a_flow_makes_of_another_obeys_the_rules_too,
             validate::what_others_publish_is_held_against_the_rules_where_the_channel_says_so,
             inbound::the_same_event_twice_is_the_same_message,
+            inbound::a_batch_of_events_is_as_many_messages_and_200_when_all_are_confirmed,
             inbound::a_sender_hears_what_became_of_its_record,
             inbound::a_sender_hears_200_only_when_the_bus_has_confirmed,
             inbound::a_sender_that_waits_too_long_is_told_to_come_again,

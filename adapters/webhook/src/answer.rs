@@ -8,9 +8,13 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
-    header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
 };
 use trunkline_sdk::{Fault, Receipt};
+
+/// Of "HTTP 1.1 Web Hooks for Event Delivery", section 4.2.
+const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
+const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
 
 /// An answer; see the README for the table of statuses.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub(crate) struct Answer {
     /// An answer of a flow, instead of a text of ours.
     reply: Option<(HeaderValue, Bytes)>,
     retry_after: Option<u64>,
+    /// Who asked whether events may be sent here.
+    origin: Option<HeaderValue>,
     /// Whether the connection is of no more use.
     pub(crate) closes: bool,
 }
@@ -32,6 +38,7 @@ impl Answer {
             text: text.into(),
             reply: None,
             retry_after: None,
+            origin: None,
             closes: false,
         }
     }
@@ -77,6 +84,14 @@ impl Answer {
         Self {
             reply: Some((content_type, body)),
             ..Self::new(status, "a reply")
+        }
+    }
+
+    /// 200: events may be sent here, as far as it concerns this origin; each must still be proven.
+    pub(crate) fn allowed(origin: HeaderValue) -> Self {
+        Self {
+            origin: Some(origin),
+            ..Self::new(StatusCode::OK, "")
         }
     }
 
@@ -127,6 +142,11 @@ impl Answer {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        if let Some(origin) = self.origin {
+            headers.insert(ALLOWED_ORIGIN, origin);
+            headers.insert(ALLOWED_RATE, HeaderValue::from_static("*"));
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
         if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {

@@ -28,6 +28,8 @@ use crate::{
     server::{Door, Server, Way},
 };
 
+/// Of "HTTP 1.1 Web Hooks for Event Delivery", section 4.1.
+const REQUEST_ORIGIN: &str = "webhook-request-origin";
 /// A body that is slower than this, in bytes a second, has only [`crate::Limits::slow_body`].
 const PACE: u64 = 1024;
 /// What is read after an early answer, so that the answer is not lost with the connection.
@@ -72,6 +74,13 @@ impl Server {
             // Not a word on what there is.
             Way::Unknown => return Err(Answer::new(StatusCode::NOT_FOUND, "not found")),
         };
+        // A sender of CloudEvents may ask first whether they are wanted here.
+        if parts.method == Method::OPTIONS
+            && self.policy.scheme.cloud_events
+            && let Some(origin) = parts.headers.get(REQUEST_ORIGIN)
+        {
+            return Ok(Answer::allowed(origin.clone()));
+        }
         if parts.method != Method::POST {
             return Err(Answer::new(StatusCode::METHOD_NOT_ALLOWED, "only POST"));
         }

@@ -181,6 +181,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// Another reader of JSON finds the same.
         #[test]
         fn items_and_members_are_those_that_another_reader_finds(json in any_json(), pretty: bool) {

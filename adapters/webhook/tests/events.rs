@@ -179,3 +179,34 @@ async fn cloud_events_come_one_by_one_or_in_batches_or_not_at_all() {
     let ids: Vec<_> = flow.desk.accepted().into_iter().map(|record| record.id).collect();
     assert_eq!(ids, ["s 1", "s 2", "s 3"]);
 }
+
+#[tokio::test]
+async fn a_sender_of_cloud_events_may_ask_whether_they_are_wanted() {
+    // given
+    let asks = |path: &str| {
+        format!("OPTIONS {path} HTTP/1.1\r\nhost: a\r\nwebhook-request-origin: eventgrid.example\r\n\r\n")
+    };
+    let peer = Peer::open(&settings(&[], "bearer", &["a-token"]), Limits::default()).await;
+    let flow = peer.flow_on("/in").await;
+    // when
+    let reply = peer.send(asks("/in")).await;
+    // then
+    assert_eq!((reply.status, reply.body.as_str()), (200, ""));
+    assert_eq!(reply.header("webhook-allowed-origin"), Some("eventgrid.example"));
+    assert_eq!(reply.header("webhook-allowed-rate"), Some("*"));
+    assert_eq!(peer.send(asks("/elsewhere")).await.status, 404);
+    assert_eq!(
+        peer.send("OPTIONS /in HTTP/1.1\r\nhost: a\r\n\r\n").await.status,
+        405
+    );
+    // What is sent must be proven all the same, and who sends no CloudEvents is not asked.
+    assert_eq!(
+        peer.send(post("/in", "authorization: Bearer x\r\n", "{}"))
+            .await
+            .status,
+        401
+    );
+    assert!(flow.desk.accepted().is_empty());
+    let (peer, _flow) = open("quickbooks").await;
+    assert_eq!(peer.send(asks("/in")).await.status, 405);
+}
