@@ -21,13 +21,21 @@ const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate")
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) text: Cow<'static, str>,
-    /// An answer of a flow, instead of a text of ours.
-    reply: Option<(HeaderValue, Bytes)>,
-    retry_after: Option<u64>,
-    /// Who asked whether events may be sent here.
-    origin: Option<HeaderValue>,
+    more: More,
     /// Whether the connection is of no more use.
     pub(crate) closes: bool,
+}
+
+/// What is told beside the status and the text.
+#[derive(Debug)]
+enum More {
+    Nothing,
+    /// When to come again, in seconds.
+    RetryAfter(u64),
+    /// What a flow has answered, with its media type, instead of a text of ours.
+    Reply(HeaderValue, Bytes),
+    /// Who asked whether events may be sent here.
+    Origin(HeaderValue),
 }
 
 impl Answer {
@@ -36,9 +44,7 @@ impl Answer {
         Self {
             status,
             text: text.into(),
-            reply: None,
-            retry_after: None,
-            origin: None,
+            more: More::Nothing,
             closes: false,
         }
     }
@@ -82,7 +88,7 @@ impl Answer {
     /// What a flow has answered, or would not.
     pub(crate) fn reply(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Self {
         Self {
-            reply: Some((content_type, body)),
+            more: More::Reply(content_type, body),
             ..Self::new(status, "a reply")
         }
     }
@@ -90,7 +96,7 @@ impl Answer {
     /// 200: events may be sent here, as far as it concerns this origin; each must still be proven.
     pub(crate) fn allowed(origin: HeaderValue) -> Self {
         Self {
-            origin: Some(origin),
+            more: More::Origin(origin),
             ..Self::new(StatusCode::OK, "")
         }
     }
@@ -103,7 +109,7 @@ impl Answer {
     /// 503: come again in this many seconds.
     pub(crate) fn come_again(seconds: u64, text: &'static str) -> Self {
         Self {
-            retry_after: Some(seconds),
+            more: More::RetryAfter(seconds),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
         }
     }
@@ -123,30 +129,35 @@ impl Answer {
     }
 
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let (content_type, body) = match self.reply {
-            Some(reply) => reply,
-            None => {
-                let line = if self.text.is_empty() {
-                    String::new()
-                } else {
-                    format!("{}\n", self.text)
-                };
-                (HeaderValue::from_static("text/plain; charset=utf-8"), line.into())
-            }
+        let line = if self.text.is_empty() {
+            String::new()
+        } else {
+            format!("{}\n", self.text)
         };
-        let mut response = Response::new(Full::new(body));
+        let mut response = Response::new(Full::new(Bytes::from(line)));
         *response.status_mut() = self.status;
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, text);
+        match self.more {
+            More::Nothing => {}
+            More::RetryAfter(seconds) => {
+                response
+                    .headers_mut()
+                    .insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            More::Reply(content_type, body) => {
+                *response.body_mut() = Full::new(body);
+                response.headers_mut().insert(CONTENT_TYPE, content_type);
+            }
+            More::Origin(origin) => {
+                let headers = response.headers_mut();
+                headers.insert(ALLOWED_ORIGIN, origin);
+                headers.insert(ALLOWED_RATE, HeaderValue::from_static("*"));
+                headers.insert(ALLOW, HeaderValue::from_static("POST"));
+            }
+        }
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, content_type);
-        if let Some(seconds) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(ALLOW, HeaderValue::from_static("POST"));
-        }
-        if let Some(origin) = self.origin {
-            headers.insert(ALLOWED_ORIGIN, origin);
-            headers.insert(ALLOWED_RATE, HeaderValue::from_static("*"));
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
         if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
