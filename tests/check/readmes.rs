@@ -6,8 +6,17 @@ use trunkline::config::{self, Files, Landscape, Variables};
 
 #[test]
 fn what_the_readme_of_the_file_adapter_shows_is_right() {
+    is_right("file", &["stock", "orders", "prices", "bookings"]);
+}
+
+#[test]
+fn what_the_readme_of_the_http_adapter_shows_is_right() {
+    is_right("http", &["stock"]);
+}
+
+fn is_right(adapter: &str, channels: &[&str]) {
     // given each block under the name in its first line, and what it takes for granted
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters/file/README.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("adapters/{adapter}/README.md"));
     let readme = fs::read_to_string(path).expect("there is a README.md");
     let mut files = BTreeMap::new();
     let mut lines = readme.lines();
@@ -26,8 +35,7 @@ fn what_the_readme_of_the_file_adapter_shows_is_right() {
             files.insert(name.to_owned(), text);
         }
     }
-    assert!(files.len() >= 5, "{files:#?}");
-    let channels = ["stock", "orders", "prices", "bookings"];
+    assert!(files.len() >= 4, "{files:#?}");
     let system = files.get_mut("trunkline.yaml").expect("it is shown");
     system.push_str("bus: embedded:./data\nchannels:\n");
     for channel in channels {
@@ -46,7 +54,12 @@ fn what_the_readme_of_the_file_adapter_shows_is_right() {
     }
     // when
     let files = Files::of(files.iter().map(|(name, text)| (&**name, &**text)));
-    let landscape = Landscape::of(".".into(), files, &Variables::new(&|_| None), Vec::new());
+    let landscape = Landscape::of(
+        ".".into(),
+        files,
+        &Variables::new(&|_| Some("a-value".to_owned())),
+        Vec::new(),
+    );
     let problems = config::check(&landscape, trunkline_proto::descriptor_pool()).err();
     // then
     let problems = problems.unwrap_or_default();

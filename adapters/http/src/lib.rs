@@ -1,0 +1,141 @@
+//! Systems that are asked over HTTP: a sink that sends a request per message.
+//!
+//! Promises: a request goes to the configured host and to no other, and not to a private address unless that is allowed;
+//! what became of a message is told truthfully: where an answer was lost, and a repeat could act twice, it is in doubt.
+//! Not promised: HTTP/2, compression, cookies, proxies.
+//!
+//! The way of a message: a [`job`] makes a request of it, [`client`] asks in turn (see [`pace`]) and with proof of who we
+//! are ([`token`]), over a [`wire`] whose connections [`dial`] opens; a [`verdict`] says what the answer means.
+
+mod address;
+mod client;
+mod dial;
+mod graphql;
+mod job;
+mod key;
+mod options;
+mod pace;
+mod retry_after;
+mod sink;
+mod site;
+mod template;
+mod token;
+mod url;
+mod verdict;
+mod wire;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use hyper::{HeaderMap, Method};
+use trunkline_sdk::{
+    Adapter, Description, Effect, Endpoint, Fault, Problem, Settings, Sink, Source, System, Used,
+};
+
+use crate::{
+    client::Client,
+    dial::Dialer,
+    job::Job,
+    sink::HttpSink,
+    site::Site,
+    url::Url,
+    wire::{Call, Trouble},
+};
+
+/// The adapter `http`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Http;
+
+const DESCRIPTION: Description = Description {
+    name: "http",
+    summary: "systems with an HTTP API: REST and GraphQL",
+    system: options::SYSTEM,
+    source: None,
+    sink: Some(options::SINK),
+    // Of a sink that says nothing; see `effect`.
+    effect: Effect::Plain,
+};
+
+#[async_trait]
+impl Adapter for Http {
+    fn describe(&self) -> &'static Description {
+        &DESCRIPTION
+    }
+
+    fn check(&self, system: &Settings, endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
+        let mut problems = Site::check(system);
+        for endpoint in endpoints {
+            if let Endpoint::Sink { settings, shape } = endpoint {
+                problems.extend(Job::check(settings, *shape));
+            }
+        }
+        problems
+    }
+
+    fn uses(&self, _system: &Settings, sink: &Settings) -> Option<Vec<Used>> {
+        Job::all_uses(sink)
+    }
+
+    fn effect(&self, _system: &Settings, sink: &Settings) -> Effect {
+        Job::effect(sink)
+    }
+
+    async fn open(&self, system: &Settings, home: &Path) -> Result<Box<dyn System>, Fault> {
+        let site = Site::read(system).map_err(|problems| refused(&problems))?;
+        let ca = site.tls_ca.as_ref().map(|path| home.join(path));
+        let dialer = Dialer::new(ca.as_deref(), site.allows_private)?;
+        let client = Arc::new(Client::new(site, dialer));
+        Ok(Box::new(HttpSystem { client }))
+    }
+}
+
+/// One configured system: what its flows share.
+struct HttpSystem {
+    client: Arc<Client>,
+}
+
+#[async_trait]
+impl System for HttpSystem {
+    async fn source(&self, _endpoint: &Settings) -> Result<Box<dyn Source>, Fault> {
+        Err(Fault::stop("adapter `http` has no source yet"))
+    }
+
+    async fn sink(&self, flow: &str, endpoint: &Settings) -> Result<Box<dyn Sink>, Fault> {
+        let job = Job::read(flow, endpoint).map_err(|problems| refused(&problems))?;
+        Ok(Box::new(HttpSink::new(self.client.clone(), job)))
+    }
+
+    /// Asks for what is at `base_url`.
+    async fn test(&self) -> Result<String, Fault> {
+        let base = &self.client.site.base;
+        let target = if base.target.is_empty() { "/" } else { &base.target };
+        let call = Call {
+            method: Method::GET,
+            url: Url {
+                origin: base.origin.clone(),
+                target: target.to_owned(),
+            },
+            headers: HeaderMap::new(),
+            body: bytes::Bytes::new(),
+            is_repeatable: true,
+        };
+        let origin = &base.origin;
+        let answer = self.client.ask(call).await.map_err(Trouble::fault)?;
+        let status = answer.status.as_u16();
+        match status {
+            401 | 403 => Err(Fault::stop(format!("{origin} answers {status} to GET {target}"))
+                .hint("are the credentials right?")),
+            500.. => Err(Fault::retry(format!("{origin} answers {status} to GET {target}"))),
+            _ => Ok(format!("{origin} answers {status} to GET {target}")),
+        }
+    }
+}
+
+/// Settings that `check` would have refused.
+fn refused(problems: &[Problem]) -> Fault {
+    let told: Vec<_> = problems
+        .iter()
+        .map(|problem| format!("{}: {}", problem.place, problem.what))
+        .collect();
+    Fault::stop(told.join("; "))
+}
