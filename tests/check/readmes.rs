@@ -11,7 +11,7 @@ fn what_the_readme_of_the_file_adapter_shows_is_right() {
 
 #[test]
 fn what_the_readme_of_the_http_adapter_shows_is_right() {
-    is_right("http", &["stock"]);
+    is_right("http", &["stock", "prices"]);
 }
 
 fn is_right(adapter: &str, channels: &[&str]) {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Accepts what says whether an operation was executed, and the older form.
-const GRAPHQL: &str = "application/graphql-response+json, application/json;q=0.9";
+pub(crate) const GRAPHQL: &str = "application/graphql-response+json, application/json;q=0.9";
 
 /// One sink's request.
 pub(crate) struct Job {

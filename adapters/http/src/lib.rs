@@ -1,30 +1,43 @@
-//! Systems that are asked over HTTP: a sink that sends a request per message.
+//! Systems that are asked over HTTP: a sink that sends a request per message, and a source that
+//! asks again and again.
 //!
 //! Promises: a request goes to the configured host and to no other, and not to a private address unless that is allowed;
 //! what became of a message is told truthfully: where an answer was lost, and a repeat could act twice, it is in doubt.
 //! Not promised: HTTP/2, compression, cookies, proxies.
 //!
 //! The way of a message: a [`job`] makes a request of it, [`client`] asks in turn (see [`pace`]) and with proof of who we
-//! are ([`token`]), over a [`wire`] whose connections [`dial`] opens; a [`verdict`] says what the answer means.
+//! are ([`token`]), over a [`wire`] whose connections [`dial`] opens; a [`verdict`] says what the answer means. The
+//! way of a record: a [`source`] asks as its [`reading`] says, a [`page`] leads to the next, and [`progress`] knows what
+//! is new.
 
 mod address;
 mod client;
 mod dial;
 mod graphql;
+mod in_flight;
+mod item;
 mod job;
 mod key;
+mod mark;
 mod options;
 mod pace;
+mod page;
+mod progress;
+mod reading;
 mod retry_after;
 mod sink;
 mod site;
+mod source;
 mod template;
 mod token;
 mod url;
 mod verdict;
 mod wire;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicU32},
+};
 
 use async_trait::async_trait;
 use hyper::{HeaderMap, Method};
@@ -36,8 +49,10 @@ use crate::{
     client::Client,
     dial::Dialer,
     job::Job,
+    reading::Reading,
     sink::HttpSink,
     site::Site,
+    source::HttpSource,
     url::Url,
     wire::{Call, Trouble},
 };
@@ -50,7 +65,7 @@ const DESCRIPTION: Description = Description {
     name: "http",
     summary: "systems with an HTTP API: REST and GraphQL",
     system: options::SYSTEM,
-    source: None,
+    source: Some(options::SOURCE),
     sink: Some(options::SINK),
     // Of a sink that says nothing; see `effect`.
     effect: Effect::Plain,
@@ -65,8 +80,9 @@ impl Adapter for Http {
     fn check(&self, system: &Settings, endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
         let mut problems = Site::check(system);
         for endpoint in endpoints {
-            if let Endpoint::Sink { settings, shape } = endpoint {
-                problems.extend(Job::check(settings, *shape));
+            match endpoint {
+                Endpoint::Source { settings } => problems.extend(Reading::check(settings)),
+                Endpoint::Sink { settings, shape } => problems.extend(Job::check(settings, *shape)),
             }
         }
         problems
@@ -85,19 +101,26 @@ impl Adapter for Http {
         let ca = site.tls_ca.as_ref().map(|path| home.join(path));
         let dialer = Dialer::new(ca.as_deref(), site.allows_private)?;
         let client = Arc::new(Client::new(site, dialer));
-        Ok(Box::new(HttpSystem { client }))
+        Ok(Box::new(HttpSystem {
+            client,
+            failures: Arc::default(),
+        }))
     }
 }
 
 /// One configured system: what its flows share.
 struct HttpSystem {
     client: Arc<Client>,
+    /// How often in a row it could not be read.
+    failures: Arc<AtomicU32>,
 }
 
 #[async_trait]
 impl System for HttpSystem {
-    async fn source(&self, _endpoint: &Settings) -> Result<Box<dyn Source>, Fault> {
-        Err(Fault::stop("adapter `http` has no source yet"))
+    async fn source(&self, endpoint: &Settings) -> Result<Box<dyn Source>, Fault> {
+        let reading = Reading::read(endpoint).map_err(|problems| refused(&problems))?;
+        let (client, failures) = (self.client.clone(), self.failures.clone());
+        Ok(Box::new(HttpSource::new(client, reading, failures)))
     }
 
     async fn sink(&self, flow: &str, endpoint: &Settings) -> Result<Box<dyn Sink>, Fault> {

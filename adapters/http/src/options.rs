@@ -203,3 +203,117 @@ pub(crate) const SINK: &[Opt] = &[
         "answers that mean that it had been done before: `409`, or a code of a GraphQL error such as `TAKEN`",
     ),
 ];
+/// `from: { system: crm, path: /customers, … }`.
+pub(crate) const SOURCE: &[Opt] = &[
+    option(
+        "path",
+        Kind::Text,
+        Need::Required,
+        "path and query behind `base_url`, such as `/orders?limit=100&sort=updated_at`",
+    ),
+    option(
+        "every",
+        Kind::Duration,
+        Need::Default("1m"),
+        "how long to wait between two readings, at least 100ms",
+    ),
+    option(
+        "records",
+        Kind::Text,
+        Need::Optional,
+        "where the list of records is in an answer: `data.items`; left out: the answer is the list",
+    ),
+    option(
+        "id",
+        Kind::Text,
+        Need::Required,
+        "the field of a record that names it: `id`",
+    ),
+    option(
+        "version",
+        Kind::Text,
+        Need::Optional,
+        "the field that changes with the record; left out: that of `cursor`, or else a hash of the record",
+    ),
+    option(
+        "cursor",
+        Kind::Group(CURSOR),
+        Need::Optional,
+        "asks only for what has changed; left out: all is read each time",
+    ),
+    option(
+        "page",
+        Kind::Group(PAGE),
+        Need::Optional,
+        "how an answer leads to the next; left out: there is one",
+    ),
+    option(
+        "graphql",
+        Kind::Text,
+        Need::Optional,
+        "a GraphQL query to ask with; the parameters of `cursor` and `page` are its variables",
+    ),
+];
+
+/// `cursor: { field: updated_at, parameter: updated_since }`.
+pub(crate) const CURSOR: &[Opt] = &[
+    option(
+        "field",
+        Kind::Text,
+        Need::Required,
+        "the field by which the system tells what has changed: a time, or a whole number",
+    ),
+    option(
+        "parameter",
+        Kind::Text,
+        Need::Required,
+        "the parameter that asks for what has changed since then",
+    ),
+    option(
+        "start",
+        Kind::Text,
+        Need::Optional,
+        "what the parameter is at first; left out: it is not sent",
+    ),
+    option(
+        "overlap",
+        Kind::Text,
+        Need::Optional,
+        "how far to go back each time, for what came late: a duration (`2m`, the default for times) or a number (0)",
+    ),
+];
+
+/// `page: { by: next, at: links.next }`.
+pub(crate) const PAGE: &[Opt] = &[
+    option(
+        "by",
+        Kind::Choice(&["number", "offset", "cursor", "next", "link", "range"]),
+        Need::Required,
+        "a page's `number`, the `offset` of its first record, a `cursor` or the `next` URL in the answer, the `Link` \
+         header (RFC 8288), or a `Range` header",
+    ),
+    option(
+        "parameter",
+        Kind::Text,
+        Need::Optional,
+        "the parameter's name (`page`, `offset`, `after`), or the unit of the range (`records`)",
+    ),
+    option(
+        "first",
+        Kind::Number(0, 1),
+        Need::Default("1"),
+        "the number of the first page",
+    ),
+    option(
+        "size",
+        Kind::Number(1, 100_000),
+        Need::Optional,
+        "how many records a full page has: one with fewer is the last; required by `range`",
+    ),
+    option(
+        "at",
+        Kind::Text,
+        Need::Optional,
+        "where in the answer the cursor or the next URL is: `paging.next.after`",
+    ),
+];

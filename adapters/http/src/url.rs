@@ -123,6 +123,14 @@ pub(crate) fn encode(text: &str, out: &mut String) {
     }
 }
 
+/// Appends a parameter to a path and query.
+pub(crate) fn push_parameter(target: &mut String, name: &str, value: &str) {
+    target.push(if target.contains('?') { '&' } else { '?' });
+    encode(name, target);
+    target.push('=');
+    encode(value, target);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

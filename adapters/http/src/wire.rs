@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
-    body::{Frame, Incoming},
+    body::{Body, Frame, Incoming},
     client::conn::http1::SendRequest,
     header::{CONTENT_ENCODING, HOST, HeaderValue},
 };
@@ -159,7 +159,10 @@ impl Wire {
         let encoding = head.headers.get(CONTENT_ENCODING);
         let is_compressed = encoding.is_some_and(|encoding| encoding != "identity");
         let mut body = BytesMut::new();
-        let mut broken = is_compressed.then_some(Broken::Compressed);
+        let is_too_large = incoming.size_hint().lower() > self.max_answer as u64;
+        let mut broken = is_compressed
+            .then_some(Broken::Compressed)
+            .or(is_too_large.then_some(Broken::TooLarge));
         while broken.is_none()
             && let Some(frame) = timeout_at(until, incoming.frame()).await.transpose()
         {

@@ -124,6 +124,13 @@ impl Peer {
         self.book().most_in_flight
     }
 
+    /// Goes away: its port refuses connections.
+    pub(crate) async fn leave(&mut self) {
+        self.accepting.abort();
+        // Cancelled, as it was told.
+        let _ = (&mut self.accepting).await;
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.inner
             .book
