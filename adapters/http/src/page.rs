@@ -130,7 +130,7 @@ impl<'r> Pager<'r> {
                             Fault::stop("a range ends before it begins").hint("see `page: { by: range }`")
                         );
                     }
-                    self.at = last + 1;
+                    self.at = last.saturating_add(1);
                     if total.is_some_and(|total| self.at >= total) {
                         return Ok(false);
                     }
@@ -150,7 +150,7 @@ impl<'r> Pager<'r> {
                 self.ask = Ask::Parameters(vec![(parameter.clone(), number(self.at))]);
             }
             Some(Paging::Range { unit, size }) => {
-                self.ask = Ask::Range(format!("{unit}={}-{}", self.at, self.at + size - 1));
+                self.ask = Ask::Range(format!("{unit}={}-{}", self.at, self.at.saturating_add(size - 1)));
             }
             _ => {}
         }

@@ -114,7 +114,8 @@ impl Wire {
                     )
                 }
             };
-            if sender.ready().await.is_err() {
+            let is_ready = matches!(timeout_at(until, sender.ready()).await, Ok(Ok(())));
+            if !is_ready {
                 if is_new {
                     return Err(Trouble::Unsent(Fault::retry(format!(
                         "{origin} closes connections"

@@ -48,8 +48,11 @@ fn targets(asked: &[Asked]) -> Vec<String> {
     asked.iter().map(|asked| asked.target.clone()).collect()
 }
 
+/// What is asked, and what is answered.
+type Pages = &'static [(&'static str, Say)];
+
 /// Answers these pages by what stands in the target, and nothing new after them.
-fn pages(peer: &Peer, pages: &'static [(&'static str, Say)]) {
+fn pages(peer: &Peer, pages: Pages) {
     peer.rule(move |asked| {
         let range = asked
             .headers
@@ -67,10 +70,10 @@ fn json(body: &'static str) -> Say {
 
 #[tokio::test]
 async fn six_ways_lead_from_one_page_to_the_next() {
-    let leak = |pages: Vec<(&'static str, Say)>| -> &'static [(&'static str, Say)] { Vec::leak(pages) };
+    let leak = |pages: Vec<(&'static str, Say)>| -> Pages { Vec::leak(pages) };
     let one_two = r#"[{"id":1},{"id":2}]"#;
     let three = r#"[{"id":3}]"#;
-    let cases: [(&[(&str, &str)], &'static [(&'static str, Say)]); 8] = [
+    let cases: [(&[(&str, &str)], Pages); 8] = [
         (
             &[("page.by", "number"), ("page.parameter", "p")],
             leak(vec![
