@@ -162,3 +162,56 @@ fn refused(problems: &[Problem]) -> Fault {
         .collect();
     Fault::stop(told.join("; "))
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper::{HeaderMap, StatusCode, header};
+    use proptest::prelude::*;
+    use trunkline_sdk::{Position, Value};
+
+    use crate::{
+        graphql::Operation,
+        mark::Mark,
+        pace::read_rate,
+        page::{Pager, Paging},
+        progress::Progress,
+        retry_after::retry_after,
+        template::Template,
+        url::Url,
+    };
+
+    proptest! {
+        /// What stands in settings, and what a peer may say: whatever it is, nothing panics.
+        #[test]
+        fn any_text_is_read_or_refused(
+            text in "(\\PC|[{}<>;,=\"$#%:/?.\\\\0-9TZ -]|next|rel|query|mutation|https://a){0,40}",
+            size in 1_u64..,
+        ) {
+            let _ = Template::read(&text);
+            let _ = Operation::read(&format!("query {text}"));
+            let _ = (Url::read(&text), Url::read(&format!("https://{text}")));
+            let _ = read_rate(&text);
+            if let Some(mark) = Mark::read(&text) {
+                prop_assert_eq!(Mark::read(&mark.text()), Some(mark.clone()));
+                let _ = mark.since(None);
+            }
+            let _ = Progress::read(Some(&Position(text.clone().into_bytes().into())));
+            let base = Url::read("https://a.example/v1/x?y=1").expect("a URL");
+            if let Some(url) = base.join(&text) {
+                prop_assert!(url.target.starts_with('/'));
+            }
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = header::HeaderValue::from_str(&text) {
+                headers.insert(header::RETRY_AFTER, value.clone());
+                headers.insert(header::LINK, value.clone());
+                headers.insert(header::CONTENT_RANGE, value);
+            }
+            let _ = retry_after(&headers);
+            let unit = "records".to_owned();
+            for paging in [Paging::Link, Paging::Range { unit, size }] {
+                let mut pager = Pager::new(Some(&paging), base.clone());
+                let _ = pager.turn(StatusCode::PARTIAL_CONTENT, &headers, &Value::Null, 1, 1);
+            }
+        }
+    }
+}
