@@ -6,7 +6,9 @@ use hyper::{
     header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use trunkline_formats::json;
-use trunkline_sdk::{Body, Delivered, Effect, Fault, Options, Problem, Settings, Shape, Used, nearest};
+use trunkline_sdk::{
+    Astray, Body, Delivered, Effect, Fault, Options, Problem, Settings, Shape, Used, Within, nearest,
+};
 
 use crate::{
     graphql::{self, Operation},
@@ -361,42 +363,49 @@ fn read_content(settings: &Settings, method: &Method, problems: &mut Vec<Problem
     }
 }
 
-/// A field that is named, but is not there.
+/// A field that is named, but is not there, or is more than a single value where one is needed.
 fn unknown(used: &Used, shape: &Shape) -> Option<Problem> {
-    let name = used.path.split('.').next().unwrap_or_default();
-    let names = || shape.fields.iter().map(|field| field.name.as_str());
-    let Some(field) = shape.fields.iter().find(|field| field.name == name) else {
-        let near = nearest(name, names())
-            .map(|near| format!("did you mean `{near}`? "))
-            .unwrap_or_default();
-        let all: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-        return Some(
-            Problem::new(
-                &used.place,
-                format!("`{}` is no field of `{}`", used.path, shape.name),
-            )
-            .hint(format!("{near}fields: {}", all.join(", "))),
-        );
+    let path = &used.path;
+    let problem = |what: String| Problem::new(&used.place, what);
+    let Astray { known, at } = match shape.find(path) {
+        Ok(Within::Object(_) | Within::Map(_) | Within::List) if !takes_all(used) => {
+            let what = format!("`{path}` is an object or a list, not a single value");
+            return Some(problem(what).hint("name a field of it"));
+        }
+        Ok(_) => return None,
+        Err(astray) => astray,
     };
-    let is_nested = name.len() < used.path.len();
-    let takes_all = used.name == "body" || used.name.starts_with('$');
-    if field.scalar && is_nested {
-        return Some(
-            Problem::new(
-                &used.place,
-                format!("`{name}` is a single value and has no fields within it"),
-            )
-            .hint(format!("write `{name}`")),
-        );
-    }
-    if !field.scalar && !is_nested && !takes_all {
-        return Some(
-            Problem::new(
-                &used.place,
-                format!("`{name}` is an object or a list, not a single value"),
-            )
-            .hint(format!("name a field of it, as `{{{name}.id}}`")),
-        );
-    }
-    None
+    let parent = &path[..known];
+    let (owner, prefix) = if parent.is_empty() {
+        (shape.name.as_str(), String::new())
+    } else {
+        (parent, format!("{parent}."))
+    };
+    Some(match at {
+        Within::Value => problem(format!(
+            "`{parent}` is a single value and has no fields within it"
+        ))
+        .hint(format!("write `{parent}`")),
+        Within::List => problem(format!("`{parent}` is a list, and its items have no names"))
+            .hint("split it first, or send all of it"),
+        _ => {
+            let names = || shape.fields(at).iter().map(|field| field.name.as_str());
+            let name = path[known..]
+                .trim_start_matches('.')
+                .split('.')
+                .next()
+                .unwrap_or_default();
+            let near = nearest(name, names())
+                .map(|near| format!("did you mean `{prefix}{near}`? "))
+                .unwrap_or_default();
+            let all: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+            problem(format!("`{path}` is no field of `{owner}`"))
+                .hint(format!("{near}fields: {}", all.join(", ")))
+        }
+    })
+}
+
+/// Whether whatever the field holds is sent as JSON.
+fn takes_all(used: &Used) -> bool {
+    used.name == "body" || used.name.starts_with('$')
 }
