@@ -10,6 +10,7 @@
 mod options;
 mod postgres;
 mod sink;
+mod source;
 mod sqlite;
 mod statement;
 
@@ -26,6 +27,7 @@ use crate::{
     options::Location,
     postgres::{Postgres, Tls},
     sink::{Database, Job, SqlSink},
+    source::{Origin, Reading, SqlSource},
     sqlite::Sqlite,
     statement::{Dialect, Flaw, Parameter, Statement},
 };
@@ -38,7 +40,7 @@ const DESCRIPTION: Description = Description {
     name: "sql",
     summary: "SQL databases: SQLite and PostgreSQL",
     system: options::SYSTEM,
-    source: None,
+    source: Some(options::SOURCE),
     sink: Some(options::SINK),
     effect: Effect::Transactional,
 };
@@ -52,6 +54,11 @@ impl Adapter for Sql {
     fn check(&self, system: &Settings, endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
         let mut problems = Vec::new();
         let dialect = dialect(system, &mut problems);
+        let sources = endpoints.iter().filter_map(|endpoint| match endpoint {
+            Endpoint::Source { settings } => Some(*settings),
+            Endpoint::Sink { .. } => None,
+        });
+        problems.extend(source::check(&sources.collect::<Vec<_>>(), dialect));
         for endpoint in endpoints {
             if let Endpoint::Sink { settings, shape } = endpoint
                 && let Some(statement) = settings.get("statement")
@@ -133,9 +140,10 @@ struct SqlSystem<D> {
 }
 
 #[async_trait]
-impl<D: Database> System for SqlSystem<D> {
-    async fn source(&self, _endpoint: &Settings) -> Result<Box<dyn Source>, Fault> {
-        Err(Fault::stop("adapter `sql` has no source yet"))
+impl<D: Database + Origin> System for SqlSystem<D> {
+    async fn source(&self, endpoint: &Settings) -> Result<Box<dyn Source>, Fault> {
+        let reading = Reading::read(endpoint, self.dialect).map_err(|problems| refused(&problems))?;
+        Ok(Box::new(SqlSource::open(self.database.clone(), reading).await?))
     }
 
     async fn sink(&self, flow: &str, endpoint: &Settings) -> Result<Box<dyn Sink>, Fault> {

@@ -63,6 +63,54 @@ pub(crate) const SINK: &[Opt] = &[
     },
 ];
 
+/// The options of a source.
+pub(crate) const SOURCE: &[Opt] = &[
+    Opt {
+        name: "table",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "the table or view whose rows are read as they change: `orders`, `schema.orders`",
+    },
+    Opt {
+        name: "query",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "a SELECT whose rows are read as they change, instead of `table`",
+    },
+    Opt {
+        name: "outbox",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "a table of messages that wait, instead of `table`: its rows are sent and removed",
+    },
+    Opt {
+        name: "cursor",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "the column that grows with every change of a row: a time of change, a version, a growing id; not \
+                  NULL, and with an index",
+    },
+    Opt {
+        name: "key",
+        kind: Kind::List(&Kind::Text),
+        need: Need::Optional,
+        summary: "the column, or columns, that tell one row from another",
+    },
+    Opt {
+        name: "overlap",
+        kind: Kind::Duration,
+        need: Need::Default("30s"),
+        summary: "how long rows are looked at again, for those that become visible behind later ones: longer than the \
+                  longest transaction",
+    },
+    Opt {
+        name: "every",
+        kind: Kind::Duration,
+        need: Need::Default("5s"),
+        summary: "how long to wait between two polls",
+    },
+];
+
 /// Which database a URL names.
 #[derive(Clone)]
 pub(crate) enum Location {

@@ -4,8 +4,10 @@
 //! commit. Promises: what is answered as applied is committed, and flushed (`synchronous_commit` off is turned on);
 //! no wait is without end; TLS that was asked for is had, and verified.
 
+mod cell;
 mod fault;
 mod parameter;
+mod reader;
 mod session;
 mod tls;
 
