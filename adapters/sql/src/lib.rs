@@ -1,12 +1,15 @@
-//! SQL databases: a sink that runs one statement per message, in SQLite and PostgreSQL.
+//! SQL databases (SQLite, PostgreSQL, MariaDB, MySQL): a sink that runs one statement per message, and a source that
+//! reads rows as they change, or empties an outbox.
 //!
 //! Promises: a message takes effect once, however often it comes and from however many processes, for its id is
 //! written in the transaction of its effect (level E1); the parts of one split message take effect together;
 //! values are bound, never put into the text. Not promised: order between two processes that write the same rows.
 //!
 //! The path of a message: [`statement`] finds the parameters, [`sink`] groups a batch into units and decides what
-//! becomes of each, [`sqlite`] and [`postgres`] run them. A further database is one more file beside these two.
+//! becomes of each, [`sqlite`], [`postgres`] and [`mariadb`] run them. Rows come through [`source`]. A further database is
+//! one more file beside these three.
 
+mod mariadb;
 mod options;
 mod postgres;
 mod sink;
@@ -24,6 +27,7 @@ use trunkline_sdk::{
 };
 
 use crate::{
+    mariadb::MariaDb,
     options::Location,
     postgres::{Postgres, Tls},
     sink::{Database, Job, SqlSink},
@@ -38,7 +42,7 @@ pub struct Sql;
 
 const DESCRIPTION: Description = Description {
     name: "sql",
-    summary: "SQL databases: SQLite and PostgreSQL",
+    summary: "SQL databases: SQLite, PostgreSQL, MariaDB and MySQL",
     system: options::SYSTEM,
     source: Some(options::SOURCE),
     sink: Some(options::SINK),
@@ -98,6 +102,17 @@ impl Adapter for Sql {
                 Box::new(SqlSystem {
                     database,
                     dialect: Dialect::Sqlite,
+                })
+            }
+            Location::MariaDb(ref opts, is_encrypted) => {
+                let mut opts = opts.as_ref().clone();
+                if is_encrypted {
+                    let ca = options.text("tls_ca").map(|path| home.join(path));
+                    opts = opts.ssl_opts(Some(mariadb::tls(ca.as_deref())?));
+                }
+                Box::new(SqlSystem {
+                    database: MariaDb::new(&opts, location.to_string(), timeout),
+                    dialect: Dialect::MariaDb,
                 })
             }
             Location::Postgres(ref config) => {
@@ -328,7 +343,7 @@ mod tests {
     #[test]
     fn a_url_and_a_statement_that_are_wrong_are_told_together_and_show_no_password() {
         let problems = check(
-            "mysql://svc:s3cret@db/shop",
+            "oracle://svc:s3cret@db/shop",
             "DELETE FROM a; DELETE FROM b",
             place(3, 1, 1),
         );

@@ -8,11 +8,11 @@ mod peers;
 
 use std::collections::BTreeSet;
 
-use peers::{Peer, PostgresPeer, SqlitePeer};
+use peers::{Peer, PostgresPeer, SqlitePeer, mariadb::MariaDbPeer};
 use tokio::task::JoinHandle;
 use trunkline_sdk::{
     Body, Fault, Position, Record, Remedy, Settings, Value,
-    contract::{Desk, sink::SinkPeer},
+    contract::{Cable, Desk, sink::SinkPeer},
 };
 
 const TABLE: [(&str, &str); 4] = [
@@ -97,6 +97,12 @@ macro_rules! sentences {
             #[tokio::test]
             async fn $sentence() {
                 super::$sentence(&super::SqlitePeer::new()).await;
+            }
+        )* }
+        mod mariadb { $(
+            #[tokio::test]
+            async fn $sentence() {
+                super::$sentence(&super::MariaDbPeer::new().await).await;
             }
         )* }
         mod postgres { $(
@@ -446,15 +452,26 @@ async fn a_row_of_a_transaction_that_ends_after_later_ones_is_found() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_ends_the_run_and_the_next_one_goes_on() {
-    // given
+async fn a_lost_connection_to_postgres_ends_the_run_and_the_next_one_goes_on() {
     let peer = PostgresPeer::new().await;
-    with_orders(&peer).await;
-    put(&peer, 1, "a", 1).await;
-    let running = Running::start(&peer, &TABLE, None).await;
+    a_lost_connection_ends_the_run_and_the_next_one_goes_on(&peer, &peer.cable).await;
+    SinkPeer::close(&peer).await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_to_mariadb_ends_the_run_and_the_next_one_goes_on() {
+    let peer = MariaDbPeer::new().await;
+    a_lost_connection_ends_the_run_and_the_next_one_goes_on(&peer, &peer.cable).await;
+}
+
+async fn a_lost_connection_ends_the_run_and_the_next_one_goes_on(peer: &dyn Peer, cable: &Cable) {
+    // given
+    with_orders(peer).await;
+    put(peer, 1, "a", 1).await;
+    let running = Running::start(peer, &TABLE, None).await;
     let position = running.wait_for(1).await[0].position.clone();
     // when
-    peer.cable.cut();
+    cable.cut();
     let fault = running.task.await.unwrap().unwrap_err();
     let away = peer
         .open()
@@ -463,18 +480,14 @@ async fn a_lost_connection_ends_the_run_and_the_next_one_goes_on() {
         .await
         .err()
         .unwrap();
-    put(&peer, 2, "b", 2).await;
-    peer.cable.mend();
+    put(peer, 2, "b", 2).await;
+    cable.mend();
     // then
-    assert_eq!(
-        (fault.remedy, away.remedy),
-        (Remedy::Reopen, Remedy::Reopen),
-        "{fault}; {away}"
-    );
-    let again = Running::start(&peer, &TABLE, position).await;
+    let remedies = (fault.remedy, away.remedy);
+    assert_eq!(remedies, (Remedy::Reopen, Remedy::Reopen), "{fault}; {away}");
+    let again = Running::start(peer, &TABLE, position).await;
     again.wait_for(1).await;
     assert_eq!(notes(&again.stop().await), ["b"]);
-    SinkPeer::close(&peer).await;
 }
 
 #[tokio::test]

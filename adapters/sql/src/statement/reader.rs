@@ -152,7 +152,7 @@ impl<'t> Reader<'t> {
         let bytes = self.text.as_bytes();
         let is = |text: &[u8], word: &str| text.eq_ignore_ascii_case(word.as_bytes());
         let before = bytes[..start].trim_ascii_end();
-        let wrapped = ["json(", "jsonb("].iter().any(|word| {
+        let wrapped = ["json(", "jsonb(", "json_compact("].iter().any(|word| {
             before
                 .len()
                 .checked_sub(word.len())
@@ -334,6 +334,32 @@ mod tests {
     }
 
     #[test]
+    fn mariadb_has_comments_literals_and_names_of_its_own() {
+        for text in [
+            r"SELECT 'it\':no'",
+            "SELECT \":no\"",
+            r#"SELECT "a\":no""#,
+            "SELECT `a:no`",
+            "SELECT 1 # :no",
+            "SELECT 1 -- :no",
+            "SELECT @a := 1",
+        ] {
+            assert_eq!(read(text, Dialect::MariaDb), (text.to_owned(), vec![]), "{text}");
+        }
+        assert_eq!(read("SELECT 1--:a", Dialect::MariaDb).1, ["a"]);
+        assert!(Statement::read("SELECT ?", Dialect::MariaDb).is_err());
+        let text = "UPDATE t SET a = a + :n, l = JSON_COMPACT(:l) WHERE b = :n";
+        let statement = Statement::read(text, Dialect::MariaDb).unwrap();
+        assert_eq!(
+            statement.text,
+            "UPDATE t SET a = a + ?, l = JSON_COMPACT(?) WHERE b = ?"
+        );
+        assert_eq!(statement.places, [0, 1, 0]);
+        assert!(statement.parameters[1].json);
+        assert_eq!(statement.column(0), "t.a");
+    }
+
+    #[test]
     fn no_text_makes_the_reader_panic() {
         // given pieces that mean something, in all orders of three
         let pieces = [
@@ -347,6 +373,7 @@ mod tests {
                     // then it is read or refused
                     let _ = Statement::read(&text, Dialect::Postgres);
                     let _ = Statement::read(&text, Dialect::Sqlite);
+                    let _ = Statement::read(&text, Dialect::MariaDb);
                 }
             }
         }

@@ -5,6 +5,7 @@
     reason = "in a test, a panic is how a peer that fails is told"
 )]
 
+pub(crate) mod mariadb;
 pub(crate) mod sources;
 
 use std::{
@@ -29,10 +30,10 @@ use trunkline_sql::Sql;
 
 /// Where effects are counted: a row per effect; a negative quantity is refused by the table.
 const TABLE: &str =
-    "CREATE TABLE effects (id text NOT NULL, note text, quantity integer CHECK (quantity > 0))";
+    "CREATE TABLE effects (id varchar(255) NOT NULL, note text, quantity integer CHECK (quantity > 0))";
 const STATEMENT: &str = "INSERT INTO effects (id, note, quantity) VALUES (:id, :note, :quantity)";
 
-const PASSWORD: &str = "canary-of-the-password";
+pub(crate) const PASSWORD: &str = "canary-of-the-password";
 
 /// A record with these fields.
 pub(crate) fn record(id: &str, fields: Vec<(&'static str, Value<'static>)>) -> Record {
