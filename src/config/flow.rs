@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trunkline_sdk::{Kind, Need, Opt, Options, Place, Problem, Settings};
+use trunkline_sdk::{Entry, Kind, Need, Opt, Options, Place, Problem, Settings};
 
 use super::{files::start, findings::Findings, variables::Variables, yaml};
 
@@ -30,7 +30,7 @@ pub(crate) const FLOW: &[Opt] = &[
         name: "to",
         kind: Kind::Any,
         need: Need::Optional,
-        summary: "a channel, or a system: `{ system: erp, … }`; not with a `route` as last step",
+        summary: "a channel, a system: `{ system: erp, … }`, or `reply`: the return address of a request; not with a `route` as last step",
     },
     Opt {
         name: "retry",
@@ -39,6 +39,9 @@ pub(crate) const FLOW: &[Opt] = &[
         summary: "how often and when a message is tried again before it is parked",
     },
 ];
+
+/// The word of a `to:` that answers to the return address of each message; so no channel may be called so.
+pub(crate) const REPLY: &str = "reply";
 
 /// The words of a `from:` at a system, beside the options of its adapter.
 pub(crate) const FROM: &[Opt] = &[
@@ -118,9 +121,17 @@ pub struct FlowFile {
     pub to: Option<Settings>,
     /// `retry:`.
     pub retry: Option<Settings>,
+    /// Whether all that stands in it was understood: a misspelt word may hide its steps, or where it goes.
+    pub(crate) is_whole: bool,
 }
 
 impl FlowFile {
+    /// Whether a part of it stands in this file: its own, and those of its mappings.
+    pub(crate) fn stands_in(&self, file: &str) -> bool {
+        let mut words = self.steps.iter().filter_map(Settings::entries).flatten();
+        *self.name.1.file == *file || words.any(|entry| entry.value.text() == Some(file))
+    }
+
     /// Reads a flow file; `None`: what is missing was told.
     pub(crate) fn read(
         file: &Arc<str>,
@@ -141,6 +152,8 @@ impl FlowFile {
         if let Err(found) = Options::read(FLOW, &root) {
             findings.problems.extend(found);
         }
+        let is_known = |entry: &Entry| FLOW.iter().any(|option| option.name == entry.key);
+        let is_whole = root.entries().is_some_and(|entries| entries.iter().all(is_known));
         let name = root.get("flow")?;
         let steps = match root.get("steps") {
             Some(steps) => steps
@@ -154,6 +167,7 @@ impl FlowFile {
             steps,
             to: root.get("to").cloned(),
             retry: root.get("retry").cloned(),
+            is_whole,
         })
     }
 }

@@ -7,7 +7,7 @@ use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings};
 use super::{End, Systems, Uses, doubt, unknown_hint};
 use crate::{
     config::{
-        flow::{FlowFile, RETRY, beside_system},
+        flow::{FlowFile, REPLY, RETRY, beside_system},
         plan::{Feed, FlowPlan, Target},
         schemas::Schemas,
     },
@@ -36,8 +36,14 @@ impl Checker<'_, '_> {
         let feed = self.from();
         let mut steps = Vec::new();
         let mut has_routed = false;
+        let mut is_whole = true;
         for step in &self.file.steps {
-            steps.extend(self.step(step, &mut has_routed));
+            let planned = self.step(step, &mut has_routed);
+            is_whole &= planned.is_some();
+            steps.extend(planned);
+        }
+        if !self.file.is_whole {
+            self.unclear::<()>();
         }
         let target = self.to(feed.as_ref(), has_routed);
         let retry = self.retry(feed.as_ref());
@@ -59,7 +65,7 @@ impl Checker<'_, '_> {
             }
             _ => None,
         };
-        if self.scope.problems.len() > before {
+        if !is_whole || self.scope.problems.len() > before {
             return None;
         }
         Some(FlowPlan {
@@ -159,7 +165,7 @@ impl Checker<'_, '_> {
     }
 
     /// What a step does that cannot be read is not known, nor whether it routes.
-    fn unclear(&mut self) -> Option<Box<dyn Processor>> {
+    fn unclear<T>(&mut self) -> Option<T> {
         self.scope.carries = Carries::Unknown;
         self.scope.is_clear = false;
         None
@@ -186,6 +192,18 @@ impl Checker<'_, '_> {
                 "leave `to` out, or the `route`",
             );
             return None;
+        }
+        if to.text() == Some(REPLY) {
+            if matches!(feed, Some(Feed::System { .. })) {
+                self.problem(
+                    &to.place,
+                    "a flow that reads a system has nobody to answer",
+                    "send it to a channel, and let the flow that reads that end in `to: reply`",
+                );
+                return None;
+            }
+            let arrives = self.scope.carries.message().cloned();
+            return Some(Target::Reply { arrives });
         }
         if let Some(name) = to.text() {
             self.uses.published.insert(name.to_owned());

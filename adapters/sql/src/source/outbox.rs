@@ -6,10 +6,13 @@
 use bytes::Bytes;
 use trunkline_sdk::{Body, Fault, Outlet, Position, Record, Value};
 
-use super::{Origin, Reading, Row, Span, Stopping, pause, position, send, shown, time};
+use super::{
+    Origin, Reading, Row, Span, Stopping, pause, position,
+    reading::{OUTBOX, PAYLOAD, SENT_AT},
+    send, shown, time,
+};
 
-/// Columns of an outbox that have a meaning beside `id` and `sent_at`; the first must be there.
-const PAYLOAD: &str = "payload";
+/// Columns of an outbox that have a meaning beside `id`, `payload` and `sent_at`.
 const CONTENT_TYPE: &str = "content_type";
 const KEY: &str = "message_key";
 const SUBJECT: &str = "subject";
@@ -87,11 +90,10 @@ struct Columns {
 
 impl Columns {
     fn find(names: &[String]) -> Result<Self, Fault> {
-        let payload = names.iter().position(|name| name == PAYLOAD).ok_or_else(|| {
-            Fault::stop("the outbox has no column `payload`").hint(
-                "make the table as the adapter's README says; its columns are `id`, `payload` and a few more",
-            )
-        })?;
+        let payload = names
+            .iter()
+            .position(|name| name == PAYLOAD)
+            .ok_or_else(|| Fault::stop("the outbox has no column `payload`").hint(OUTBOX))?;
         Ok(Self {
             names: names.to_vec(),
             payload,
@@ -127,15 +129,7 @@ impl Columns {
 
     /// What the application says beside the message, in columns of its own.
     fn attributes(&self, row: &Row) -> Vec<(String, String)> {
-        let known = [
-            "id",
-            super::reading::SENT_AT,
-            PAYLOAD,
-            CONTENT_TYPE,
-            KEY,
-            SUBJECT,
-            CREATED_AT,
-        ];
+        let known = ["id", SENT_AT, PAYLOAD, CONTENT_TYPE, KEY, SUBJECT, CREATED_AT];
         let others = self.names.iter().zip(&row.values);
         others
             .filter(|(name, value)| !known.contains(&name.as_str()) && **value != Value::Null)

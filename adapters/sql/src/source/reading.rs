@@ -9,6 +9,7 @@ use trunkline_sdk::{Fault, Options, Problem, Settings, nearest};
 use super::PAGE;
 use crate::{
     options,
+    rehearsal::Rehearsal,
     statement::{Dialect, Statement},
 };
 
@@ -58,6 +59,11 @@ const ROWS: &str = "trunkline_rows";
 const ID: &str = "id";
 /// The column of an outbox, if it has one, that tells when a row was sent.
 pub(crate) const SENT_AT: &str = "sent_at";
+/// The column of an outbox that holds the message.
+pub(super) const PAYLOAD: &str = "payload";
+/// How to mend an outbox.
+pub(super) const OUTBOX: &str =
+    "make the table as the adapter's README says; its columns are `id`, `payload` and a few more";
 
 impl Reading {
     /// Reads settings; every problem at once.
@@ -283,6 +289,35 @@ impl Reading {
         };
         self.order.iter().map(find).collect()
     }
+
+    /// What is wrong with it where the tables are known.
+    fn rehearse(&self, rehearsal: &Rehearsal<'_>, settings: &Settings) -> Option<Problem> {
+        let option = settings.get(self.word())?;
+        let columns = match rehearsal.columns(&self.probe()) {
+            Ok(columns) => columns,
+            // A part of the text that a variable holds may be a secret, and SQLite quotes.
+            Err(words) => {
+                let words = words.filter(|_| !option.is_from_variable())?;
+                let what = format!("SQLite refuses the {}: {words}", self.word());
+                return Some(Problem::new(&option.place, what).hint("mend it, or the file of `create`"));
+            }
+        };
+        let has = |name: &str| columns.iter().any(|column| column == name);
+        if self.is_outbox() && !has(PAYLOAD) {
+            let what = "the outbox has no column `payload`";
+            return Some(Problem::new(&option.place, what).hint(OUTBOX));
+        }
+        let fault = self.places(&columns).err()?;
+        let word = match settings.get("cursor") {
+            Some(cursor) if !cursor.text().is_some_and(has) => cursor,
+            _ => settings.get("key").unwrap_or(option),
+        };
+        let problem = Problem::new(&word.place, fault.what);
+        Some(match fault.hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        })
+    }
 }
 
 fn table(name: &str, value: &Settings, problems: &mut Vec<Problem>) {
@@ -292,8 +327,12 @@ fn table(name: &str, value: &Settings, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Everything wrong with the settings of the sources of one system.
-pub(crate) fn check(sources: &[&Settings], dialect: Dialect) -> Vec<Problem> {
+/// Everything wrong with the settings of the sources of one system. `rehearsal`: a database with its tables.
+pub(crate) fn check(
+    sources: &[&Settings],
+    dialect: Dialect,
+    rehearsal: Option<&Rehearsal<'_>>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut outboxes = Vec::new();
     for settings in sources {
@@ -301,24 +340,24 @@ pub(crate) fn check(sources: &[&Settings], dialect: Dialect) -> Vec<Problem> {
             // Told already: the table of options says it.
             continue;
         }
-        match Reading::read(settings, dialect) {
-            Err(wrong) => problems.extend(wrong),
-            Ok(Reading {
-                relation: Relation::Outbox(name),
-                ..
-            }) => {
-                if outboxes.contains(&name) {
-                    let what = "two flows read this outbox, and each would miss what the other takes";
-                    let place = settings
-                        .get("outbox")
-                        .map_or(&settings.place, |value| &value.place);
-                    problems.push(
-                        Problem::new(place, what).hint("read it once, and let the flows share a channel"),
-                    );
-                }
-                outboxes.push(name);
+        let reading = match Reading::read(settings, dialect) {
+            Ok(reading) => reading,
+            Err(wrong) => {
+                problems.extend(wrong);
+                continue;
             }
-            Ok(_) => {}
+        };
+        problems.extend(rehearsal.and_then(|rehearsal| reading.rehearse(rehearsal, settings)));
+        if let Relation::Outbox(name) = reading.relation {
+            if outboxes.contains(&name) {
+                let what = "two flows read this outbox, and each would miss what the other takes";
+                let place = settings
+                    .get("outbox")
+                    .map_or(&settings.place, |value| &value.place);
+                let hint = "read it once, and let the flows share a channel";
+                problems.push(Problem::new(place, what).hint(hint));
+            }
+            outboxes.push(name);
         }
     }
     problems
@@ -430,8 +469,8 @@ mod tests {
     #[test]
     fn an_outbox_that_two_flows_read_is_told() {
         let outbox = Settings::of([("outbox", "o")]);
-        assert_eq!(check(&[&outbox], Dialect::Sqlite).len(), 0);
-        assert_eq!(check(&[&outbox, &outbox], Dialect::Sqlite).len(), 1);
+        assert_eq!(check(&[&outbox], Dialect::Sqlite, None).len(), 0);
+        assert_eq!(check(&[&outbox, &outbox], Dialect::Sqlite, None).len(), 1);
     }
 
     #[test]
