@@ -1,17 +1,21 @@
-//! SQL databases: a sink that runs one statement per message, in SQLite and PostgreSQL.
+//! SQL databases (SQLite, PostgreSQL, MariaDB, MySQL): a sink that runs one statement per message, and a source that
+//! reads rows as they change, or empties an outbox.
 //!
 //! Promises: a message takes effect once, however often it comes and from however many processes, for its id is
 //! written in the transaction of its effect (level E1); the parts of one split message take effect together;
 //! values are bound, never put into the text. Not promised: order between two processes that write the same rows.
 //!
 //! The path of a message: [`statement`] finds the parameters, [`sink`] groups a batch into units and decides what
-//! becomes of each, [`sqlite`] and [`postgres`] run them. A further database is one more file beside these two.
+//! becomes of each, [`sqlite`], [`postgres`] and [`mariadb`] run them. Rows come through [`source`]. A further database is
+//! one more file beside these three.
 
+mod mariadb;
 mod options;
 mod postgres;
 mod rehearsal;
 mod shape;
 mod sink;
+mod source;
 mod sqlite;
 mod statement;
 
@@ -25,10 +29,12 @@ use trunkline_sdk::{
 };
 
 use crate::{
+    mariadb::MariaDb,
     options::Location,
     postgres::{Postgres, Tls},
     rehearsal::Rehearsal,
     sink::{Database, Job, SqlSink},
+    source::{Origin, Reading, SqlSource},
     sqlite::Sqlite,
     statement::{Dialect, Flaw, Statement},
 };
@@ -39,9 +45,9 @@ pub struct Sql;
 
 const DESCRIPTION: Description = Description {
     name: "sql",
-    summary: "SQL databases: SQLite and PostgreSQL",
+    summary: "SQL databases: SQLite, PostgreSQL, MariaDB and MySQL",
     system: options::SYSTEM,
-    source: None,
+    source: Some(options::SOURCE),
     sink: Some(options::SINK),
     effect: Effect::Transactional,
 };
@@ -57,6 +63,15 @@ impl Adapter for Sql {
         let dialect = dialect(system, &mut problems);
         let create = system.get("create").filter(|_| dialect == Dialect::Sqlite);
         let rehearsal = create.and_then(|create| Rehearsal::new(create, &mut problems));
+        let sources = endpoints.iter().filter_map(|endpoint| match endpoint {
+            Endpoint::Source { settings } => Some(*settings),
+            Endpoint::Sink { .. } => None,
+        });
+        problems.extend(source::check(
+            &sources.collect::<Vec<_>>(),
+            dialect,
+            rehearsal.as_ref(),
+        ));
         for endpoint in endpoints {
             if let Endpoint::Sink { settings, shape } = endpoint
                 && let Some(settings) = settings.get("statement")
@@ -100,6 +115,17 @@ impl Adapter for Sql {
                     dialect: Dialect::Sqlite,
                 })
             }
+            Location::MariaDb(ref opts, is_encrypted) => {
+                let mut opts = opts.as_ref().clone();
+                if is_encrypted {
+                    let ca = options.text("tls_ca").map(|path| home.join(path));
+                    opts = opts.ssl_opts(Some(mariadb::tls(ca.as_deref())?));
+                }
+                Box::new(SqlSystem {
+                    database: MariaDb::new(&opts, location.to_string(), timeout),
+                    dialect: Dialect::MariaDb,
+                })
+            }
             Location::Postgres(ref config) => {
                 let tls = match config.get_ssl_mode() {
                     SslMode::Require => Some(Tls::new(
@@ -140,9 +166,10 @@ struct SqlSystem<D> {
 }
 
 #[async_trait]
-impl<D: Database> System for SqlSystem<D> {
-    async fn source(&self, _endpoint: &Settings) -> Result<Box<dyn Source>, Fault> {
-        Err(Fault::stop("adapter `sql` has no source yet"))
+impl<D: Database + Origin> System for SqlSystem<D> {
+    async fn source(&self, endpoint: &Settings) -> Result<Box<dyn Source>, Fault> {
+        let reading = Reading::read(endpoint, self.dialect).map_err(|problems| refused(&problems))?;
+        Ok(Box::new(SqlSource::open(self.database.clone(), reading).await?))
     }
 
     async fn sink(&self, flow: &str, endpoint: &Settings) -> Result<Box<dyn Sink>, Fault> {
@@ -303,7 +330,7 @@ mod tests {
     #[test]
     fn a_url_and_a_statement_that_are_wrong_are_told_together_and_show_no_password() {
         let problems = check(
-            "mysql://svc:s3cret@db/shop",
+            "oracle://svc:s3cret@db/shop",
             "DELETE FROM a; DELETE FROM b",
             place(3, 1, 1),
         );

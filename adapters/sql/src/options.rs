@@ -4,6 +4,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
+use mysql_async::{Opts, OptsBuilder};
 use tokio_postgres::config::Host;
 use trunkline_sdk::{Kind, Need, Opt, nearest};
 
@@ -15,14 +16,14 @@ pub(crate) const SYSTEM: &[Opt] = &[
         name: "url",
         kind: Kind::Url,
         need: Need::Required,
-        summary: "the database: `sqlite:./stock.db` (relative to the landscape's folder) or \
-                  `postgres://user:password@host:port/database`",
+        summary: "the database: `sqlite:./stock.db` (relative to the landscape's folder), \
+                  `postgres://user:password@host:port/database` or `mysql://…`, for MariaDB too",
     },
     Opt {
         name: "password",
         kind: Kind::Secret,
         need: Need::Optional,
-        summary: "the password, instead of one in `url`; PostgreSQL only",
+        summary: "the password, instead of one in `url`; not for SQLite",
     },
     Opt {
         name: "tls_ca",
@@ -64,6 +65,54 @@ pub(crate) const SINK: &[Opt] = &[
     },
 ];
 
+/// The options of a source.
+pub(crate) const SOURCE: &[Opt] = &[
+    Opt {
+        name: "table",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "the table or view whose rows are read as they change: `orders`, `schema.orders`",
+    },
+    Opt {
+        name: "query",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "a SELECT whose rows are read as they change, instead of `table`",
+    },
+    Opt {
+        name: "outbox",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "a table of messages that wait, instead of `table`: its rows are sent and removed",
+    },
+    Opt {
+        name: "cursor",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "the column that grows with every change of a row: a time of change, a version, a growing id; not \
+                  NULL, and with an index",
+    },
+    Opt {
+        name: "key",
+        kind: Kind::List(&Kind::Text),
+        need: Need::Optional,
+        summary: "the column, or columns, that tell one row from another",
+    },
+    Opt {
+        name: "overlap",
+        kind: Kind::Duration,
+        need: Need::Default("30s"),
+        summary: "how long rows are looked at again, for those that become visible behind later ones: longer than the \
+                  longest transaction",
+    },
+    Opt {
+        name: "every",
+        kind: Kind::Duration,
+        need: Need::Default("5s"),
+        summary: "how long to wait between two polls",
+    },
+];
+
 /// Which database a URL names.
 #[derive(Clone)]
 pub(crate) enum Location {
@@ -71,6 +120,8 @@ pub(crate) enum Location {
     Sqlite(PathBuf),
     /// A server.
     Postgres(Box<tokio_postgres::Config>),
+    /// A server of MariaDB or MySQL, and whether it is spoken to over TLS.
+    MariaDb(Box<OptsBuilder>, bool),
 }
 
 /// Why a URL names no database.
@@ -80,7 +131,7 @@ pub(crate) struct Unreadable {
     pub(crate) hint: String,
 }
 
-const SCHEMES: [&str; 3] = ["sqlite", "postgres", "postgresql"];
+const SCHEMES: [&str; 5] = ["sqlite", "postgres", "postgresql", "mysql", "mariadb"];
 
 impl Location {
     /// Reads a URL.
@@ -89,6 +140,7 @@ impl Location {
         match scheme.to_ascii_lowercase().as_str() {
             "sqlite" => Self::sqlite(rest, password),
             "postgres" | "postgresql" => Self::postgres(url, password),
+            "mysql" | "mariadb" => Self::mariadb(rest, password),
             // Only a word before `://` is surely no part of a password.
             _ if rest.starts_with("//") && scheme.chars().all(|c| c.is_ascii_alphabetic()) => {
                 let near = nearest(scheme, SCHEMES)
@@ -96,12 +148,14 @@ impl Location {
                     .unwrap_or_default();
                 Err(Unreadable {
                     what: format!("`url` is of a kind that is not known: `{scheme}`"),
-                    hint: format!("{near}known: `sqlite:./file.db`, `postgres://user@host:port/database`"),
+                    hint: format!(
+                        "{near}known: `sqlite:./file.db`, `postgres://user@host:port/database`, `mysql://user@host:port/database`"
+                    ),
                 })
             }
             _ => Err(Unreadable {
                 what: "`url` does not say what kind of database it is".to_owned(),
-                hint: "begin it with `sqlite:` or `postgres://`".to_owned(),
+                hint: "begin it with `sqlite:`, `postgres://` or `mysql://`".to_owned(),
             }),
         }
     }
@@ -111,6 +165,7 @@ impl Location {
         match self {
             Location::Sqlite(_) => Dialect::Sqlite,
             Location::Postgres(_) => Dialect::Postgres,
+            Location::MariaDb(..) => Dialect::MariaDb,
         }
     }
 
@@ -153,6 +208,37 @@ impl Location {
         }
         Ok(Self::Postgres(Box::new(config)))
     }
+
+    /// `rest`: the URL behind its scheme.
+    fn mariadb(rest: &str, password: Option<&str>) -> Result<Self, Unreadable> {
+        let unreadable = || {
+            Unreadable {
+            what: "`url` cannot be read as a MariaDB URL".to_owned(),
+            hint: "`mysql://user:password@host:port/database?sslmode=require`, where `@`, `/`, `:`, `?`, `#` and `%` \
+                   inside a name or password are percent-encoded; `sslmode` is `disable` or `require`, which verifies, \
+                   and there is no other option"
+                .to_owned(),
+        }
+        };
+        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let is_encrypted = match query {
+            "" | "sslmode=disable" => false,
+            "sslmode=require" => true,
+            _ => return Err(unreadable()),
+        };
+        let opts = Opts::from_url(&format!("mysql:{address}")).map_err(|_| unreadable())?;
+        if opts.db_name().is_none_or(str::is_empty) || opts.ip_or_hostname().is_empty() {
+            return Err(Unreadable {
+                what: "`url` names no host or no database".to_owned(),
+                hint: "`mysql://user@host:port/database`".to_owned(),
+            });
+        }
+        let mut opts = OptsBuilder::from_opts(opts);
+        if let Some(password) = password {
+            opts = opts.pass(Some(password));
+        }
+        Ok(Self::MariaDb(Box::new(opts), is_encrypted))
+    }
 }
 
 /// `stock.db`, `host:5432/database`: for people, without user and password.
@@ -161,6 +247,11 @@ impl fmt::Display for Location {
         let config = match self {
             Location::Sqlite(path) => return write!(f, "{}", path.display()),
             Location::Postgres(config) => config,
+            Location::MariaDb(opts, _) => {
+                let opts = Opts::from(opts.as_ref().clone());
+                let (host, port) = (opts.ip_or_hostname(), opts.tcp_port());
+                return write!(f, "{host}:{port}/{}", opts.db_name().unwrap_or_default());
+            }
         };
         for (at, host) in config.get_hosts().iter().enumerate() {
             if at > 0 {
@@ -198,6 +289,8 @@ mod tests {
             ("postgres://svc:pw@db.example:6432/shop", "db.example:6432/shop"),
             ("postgresql://svc@a,b/shop", "a:5432,b:5432/shop"),
             ("postgres://svc:p%40w@[::1]/shop", "::1:5432/shop"),
+            ("mysql://svc:p%40w@db.example/shop", "db.example:3306/shop"),
+            ("mariadb://svc@db:3307/shop?sslmode=require", "db:3307/shop"),
         ] {
             let location = Location::read(url, None).unwrap_or_else(|flaw| panic!("{url}: {flaw:?}"));
             assert_eq!(location.to_string(), shown);
@@ -211,7 +304,10 @@ mod tests {
             "s3cret",
             "svc:s3cret@db/shop",
             "s3cret://",
-            "mysql://svc:s3cret@db/shop",
+            "mysql://svc:s3cret@db",
+            "mysql://svc:s3cret@db/shop?require_ssl=s3cret",
+            "mysql://svc:s3cret@db:port/shop",
+            "oracle://svc:s3cret@db/shop",
             "postgress://svc:s3cret@db/shop",
             "postgres://svc:s3cret@db:port/shop",
             "postgres://svc:s3cret@db/shop?sslmode=verify-full",

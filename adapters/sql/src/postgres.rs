@@ -4,8 +4,10 @@
 //! commit. Promises: what is answered as applied is committed, and flushed (`synchronous_commit` off is turned on);
 //! no wait is without end; TLS that was asked for is had, and verified.
 
+mod cell;
 mod fault;
 mod parameter;
+mod reader;
 mod session;
 mod tls;
 
@@ -24,7 +26,7 @@ use crate::{
 };
 use parameter::Bound;
 use session::Session;
-pub(crate) use tls::Tls;
+pub(crate) use tls::{Tls, read_roots};
 
 /// Outside of it a session is read-only, see `session`.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";

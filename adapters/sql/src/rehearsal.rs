@@ -92,6 +92,14 @@ impl<'c> Rehearsal<'c> {
         })
     }
 
+    /// The columns of the rows of a query. Errors: SQLite's words, or nothing where it was only interrupted.
+    pub(crate) fn columns(&self, query: &str) -> Result<Vec<String>, Option<String>> {
+        match self.connection.prepare(query) {
+            Ok(prepared) => Ok(prepared.column_names().map(str::to_owned).collect()),
+            Err(error) => Err(Blame::of(&error, query, 0).map(|blame| blame.words)),
+        }
+    }
+
     fn file(&self) -> &str {
         self.create.text().unwrap_or_default()
     }

@@ -71,7 +71,9 @@ pub(crate) fn check(parameter: &Parameter, shape: &Shape, place: &Place) -> Opti
 }
 
 fn as_json(path: &str) -> String {
-    format!("bind it as JSON: `:{path}::jsonb` in PostgreSQL, `json(:{path})` in SQLite")
+    format!(
+        "bind it as JSON: `:{path}::jsonb` in PostgreSQL, `json(:{path})` in SQLite, `JSON_COMPACT(:{path})` in MariaDB"
+    )
 }
 
 /// The fields that there are where a path goes astray behind `known`.

@@ -3,6 +3,9 @@
 //! Promises: what is answered as applied is on the disk (`synchronous=FULL`). The file is created only where
 //! `create` says how: a mistyped path must not become an empty database.
 
+mod fault;
+mod reader;
+
 use std::{
     fs, io,
     ops::Range,
@@ -16,8 +19,7 @@ use std::{
 };
 
 use rusqlite::{
-    Connection, Error, ErrorCode, OpenFlags, TransactionBehavior, ffi, params_from_iter,
-    types::Value as Bound,
+    Connection, Error, ErrorCode, OpenFlags, TransactionBehavior, params_from_iter, types::Value as Bound,
 };
 use trunkline_formats::json;
 use trunkline_sdk::{Fault, Remedy, Value};
@@ -26,6 +28,7 @@ use crate::{
     sink::{Database, Halt, Job, Unit, inbox_table},
     statement::Parameter,
 };
+use fault::classify;
 
 pub(crate) const INBOX: &str = inbox_table!("text NOT NULL DEFAULT CURRENT_TIMESTAMP");
 const CLAIM: &str = "INSERT INTO trunkline_inbox (flow, message_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
@@ -140,7 +143,7 @@ impl Sqlite {
         }
         let parameters = connection
             .prepare_cached(&job.statement.text)
-            .map_err(|error| self.at_prepare(error))?
+            .map_err(|error| self.at_prepare(error, "statement"))?
             .parameter_count();
         if parameters == job.statement.parameters.len() {
             Ok(connection)
@@ -170,17 +173,18 @@ impl Sqlite {
         fault.because(error)
     }
 
-    fn at_prepare(&self, error: Error) -> Fault {
+    /// `option`: the one that holds the refused text.
+    fn at_prepare(&self, error: Error, option: &str) -> Fault {
         match &error {
             Error::SqliteFailure(failure, Some(message)) if failure.code == ErrorCode::Unknown => {
-                Fault::stop(format!("SQLite refuses the statement: {message}"))
-                    .hint(format!("mend `statement`, or the tables in `{}`", self.shown))
+                Fault::stop(format!("`{option}` is refused by SQLite: {message}"))
+                    .hint(format!("mend `{option}`, or the tables in `{}`", self.shown))
                     .because(error)
             }
             Error::SqlInputError { msg, offset, .. } => Fault::stop(format!(
-                "SQLite refuses the statement at character {offset}: {msg}"
+                "`{option}` is refused by SQLite, at character {offset}: {msg}"
             ))
-            .hint(format!("mend `statement`, or the tables in `{}`", self.shown))
+            .hint(format!("mend `{option}`, or the tables in `{}`", self.shown))
             .because(error),
             _ => self.at_open(error),
         }
@@ -193,7 +197,7 @@ impl Sqlite {
         if is_general {
             // The general code means a table that is gone as well as a value that a function cannot take.
             if let Err(error) = connection.prepare(&job.statement.text) {
-                return self.at_prepare(error);
+                return self.at_prepare(error, "statement");
             }
         }
         classify(&error, &self.shown).because(error)
@@ -352,63 +356,4 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Fault::retry("the work on the SQLite file was broken off").because(error))
-}
-
-/// What is to be done about an error. Never quotes what could hold a value.
-fn classify(error: &Error, file: &str) -> Fault {
-    let Error::SqliteFailure(failure, message) = error else {
-        return Fault::dead_letter("SQLite cannot take the values of the message");
-    };
-    match failure.code {
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-            Fault::retry(format!("`{file}` is locked by another program"))
-                .hint("find what keeps a transaction open, or raise `timeout`")
-        }
-        ErrorCode::SchemaChanged
-        | ErrorCode::OperationInterrupted
-        | ErrorCode::OperationAborted
-        | ErrorCode::OutOfMemory => Fault::retry(format!(
-            "SQLite broke the statement off ({})",
-            failure.extended_code
-        )),
-        ErrorCode::DiskFull => {
-            Fault::stop(format!("the disk of `{file}` is full")).hint("make room, then resume the flow")
-        }
-        ErrorCode::SystemIoFailure => Fault::stop(format!(
-            "`{file}` cannot be read or written ({})",
-            failure.extended_code
-        ))
-        .hint("look at the disk and the system's log before you resume the flow"),
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
-            Fault::stop(format!("`{file}` is damaged, or no SQLite database"))
-                .hint("restore it from a backup")
-        }
-        ErrorCode::ReadOnly
-        | ErrorCode::CannotOpen
-        | ErrorCode::PermissionDenied
-        | ErrorCode::AuthorizationForStatementDenied => {
-            Fault::stop(format!("`{file}` cannot be opened for writing"))
-                .hint("the user that runs Trunkline must be allowed to write the file and its folder")
-        }
-        ErrorCode::ConstraintViolation => {
-            Fault::dead_letter(constraint(failure.extended_code, message.as_deref()))
-        }
-        ErrorCode::TypeMismatch => Fault::dead_letter("a value is of a kind that its column does not take"),
-        ErrorCode::TooBig => Fault::dead_letter("a value is larger than SQLite takes"),
-        _ => Fault::dead_letter(format!(
-            "SQLite cannot apply the statement to the values of the message ({})",
-            failure.extended_code
-        )),
-    }
-}
-
-fn constraint(code: i32, message: Option<&str>) -> String {
-    match (code, message) {
-        // What a trigger says is put together by its author, maybe of values.
-        (ffi::SQLITE_CONSTRAINT_TRIGGER, _) | (_, None) => {
-            format!("a trigger or constraint refused the row ({code})")
-        }
-        // The others name constraints, tables and columns.
-        (_, Some(message)) => format!("a constraint refused the row: {message} ({code})"),
-    }
 }

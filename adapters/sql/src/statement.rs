@@ -5,6 +5,7 @@
 
 mod columns;
 mod reader;
+mod scanner;
 
 use trunkline_sdk::Value;
 
@@ -13,6 +14,26 @@ use trunkline_sdk::Value;
 pub(crate) enum Dialect {
     Sqlite,
     Postgres,
+    MariaDb,
+}
+
+impl Dialect {
+    /// A parameter, by its number from 1. MariaDB's have none: they are counted as they stand in the text.
+    pub(crate) fn placeholder(self, number: usize) -> String {
+        match self {
+            Dialect::Sqlite => format!("?{number}"),
+            Dialect::Postgres => format!("${number}"),
+            Dialect::MariaDb => "?".to_owned(),
+        }
+    }
+
+    /// A name from the settings, quoted.
+    pub(crate) fn quote(self, name: &str) -> String {
+        match self {
+            Dialect::Sqlite | Dialect::Postgres => format!("\"{}\"", name.replace('"', "\"\"")),
+            Dialect::MariaDb => format!("`{}`", name.replace('`', "``")),
+        }
+    }
 }
 
 /// One statement with its parameters.
@@ -22,6 +43,8 @@ pub(crate) struct Statement {
     pub(crate) text: String,
     /// The parameters in the order of their numbers, each once however often it is used.
     pub(crate) parameters: Vec<Parameter>,
+    /// Which of the parameters stands at each place of the text, counted from 0.
+    pub(crate) places: Vec<usize>,
 }
 
 /// A named parameter: `:quantity`, `:buyer.email`.
@@ -47,16 +70,17 @@ pub(crate) struct Flaw {
 impl Statement {
     /// Reads a statement; all flaws at once.
     pub(crate) fn read(text: &str, dialect: Dialect) -> Result<Self, Vec<Flaw>> {
-        let mut reader = reader::Reader::new(text, dialect);
-        reader.run();
-        reader.finish()
+        reader::Reader::new(text, dialect).statement()
     }
-}
 
-impl Statement {
+    /// Reads the query of a source; all flaws at once.
+    pub(crate) fn query(text: &str, dialect: Dialect) -> Result<Self, Vec<Flaw>> {
+        reader::Reader::new(text, dialect).query()
+    }
+
     /// What a parameter, by its place in `parameters`, is to the database: `stock.sku`, or as it is written.
     pub(crate) fn column(&self, at: usize) -> String {
-        let found = columns::columns(&self.text)
+        let found = columns::columns(&self.text, &self.places)
             .into_iter()
             .find(|(number, _)| *number == at + 1);
         found.map_or_else(|| format!(":{}", self.parameters[at].path), |(_, column)| column)

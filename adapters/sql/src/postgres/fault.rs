@@ -23,7 +23,7 @@ pub(super) fn classify(error: &Error, shown: &str) -> Fault {
         ("08" | "57", _) if code != "57014" => Fault::reopen(format!("PostgreSQL at `{shown}` closed the connection ({code})")),
         (_, "25P03" | "25006" | "26000") => Fault::reopen(format!("the session at `{shown}` is of no more use ({code})"))
             .hint("`25006`: the server is a read-only standby; name the primary in `url`, or all hosts with `target_session_attrs=read-write`"),
-        (_, "0A000") if refusal.routine() == Some("RevalidateCachedQuery") => {
+        _ if is_outdated(refusal) => {
             Fault::reopen(format!("a table at `{shown}` was altered ({code})"))
         }
         (_, "53300") => Fault::reopen(format!("PostgreSQL at `{shown}` has no connection left ({code})"))
@@ -70,6 +70,11 @@ fn without_code(error: &Error, shown: &str) -> Fault {
 pub(super) fn is_about_the_statement(code: &SqlState) -> bool {
     code.code().starts_with("42") && *code != SqlState::INSUFFICIENT_PRIVILEGE
         || code.code().starts_with("0A")
+}
+
+/// A statement was prepared for a table that has been altered since.
+pub(super) fn is_outdated(refusal: &DbError) -> bool {
+    refusal.code().code() == "0A000" && refusal.routine() == Some("RevalidateCachedQuery")
 }
 
 /// Two transactions were in each other's way, and one alone may well pass.

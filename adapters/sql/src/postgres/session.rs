@@ -91,7 +91,7 @@ impl Postgres {
             .map_err(|error| self.at_open(error))?;
         let (claim, statement) = join(client.prepare(CLAIM), client.prepare(&job.statement.text)).await;
         let claim = claim.map_err(|error| self.without_inbox(error))?;
-        let statement = statement.map_err(|error| self.at_prepare(error))?;
+        let statement = statement.map_err(|error| self.at_prepare(error, "statement"))?;
         if statement.params().len() != job.statement.parameters.len() {
             return Err(
                 Fault::stop("PostgreSQL sees other parameters in the statement than Trunkline")
@@ -173,13 +173,15 @@ impl Postgres {
         fault.because(error)
     }
 
-    /// Here the server's words can quote only the settings.
-    fn at_prepare(&self, error: Error) -> Fault {
+    /// Here the server's words can quote only the settings. `option`: the one that holds the refused text.
+    pub(super) fn at_prepare(&self, error: Error, option: &str) -> Fault {
         match error.as_db_error() {
-            Some(refusal) if fault::is_about_the_statement(refusal.code()) => {
+            Some(refusal)
+                if fault::is_about_the_statement(refusal.code()) && !fault::is_outdated(refusal) =>
+            {
                 let (message, code) = (refusal.message(), refusal.code().code());
-                Fault::stop(format!("PostgreSQL refuses the statement: {message} ({code})"))
-                    .hint(format!("mend `statement`, or the tables in `{}`", self.shown))
+                Fault::stop(format!("`{option}` is refused by PostgreSQL: {message} ({code})"))
+                    .hint(format!("mend `{option}`, or the tables in `{}`", self.shown))
                     .because(error)
             }
             _ => self.at_open(error),

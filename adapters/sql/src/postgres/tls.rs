@@ -45,7 +45,7 @@ impl Tls {
     }
 }
 
-fn read_roots(path: &Path) -> Result<RootCertStore, Fault> {
+pub(crate) fn read_roots(path: &Path) -> Result<RootCertStore, Fault> {
     let shown = path.display();
     let pem = fs::read(path).map_err(|error| {
         Fault::stop(format!("`tls_ca`: `{shown}` cannot be read"))

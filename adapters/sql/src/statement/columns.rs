@@ -3,9 +3,10 @@
 //! Promises: what is told stands in the statement. Not promised: that all is told: a parameter within a subquery, a
 //! function or a computed table has no column here. Only those who look at a landscape ask, nothing runs by it.
 
-/// Per parameter, by its number from 1, its columns as `table.column`.
-pub(crate) fn columns(text: &str) -> Vec<(usize, String)> {
-    let tokens = tokens(text);
+/// Per parameter, by its number from 1, its columns as `table.column`. `places`: the parameters, from 0, where the text
+/// does not number them.
+pub(crate) fn columns(text: &str, places: &[usize]) -> Vec<(usize, String)> {
+    let tokens = tokens(text, places);
     let Some(table) = table(&tokens) else {
         return Vec::new();
     };
@@ -127,8 +128,9 @@ fn split<'s, 't>(tokens: &'s [Token<'t>]) -> Vec<&'s [Token<'t>]> {
         .collect()
 }
 
-/// The tokens of a statement whose parameters are numbered (`?1`, `$1`), without literals and comments.
-fn tokens(text: &str) -> Vec<Token<'_>> {
+/// The tokens of a statement whose parameters are numbered (`?1`, `$1`) or counted (`?`), without literals and comments.
+fn tokens<'t>(text: &'t str, places: &[usize]) -> Vec<Token<'t>> {
+    let mut places = places.iter();
     let bytes = text.as_bytes();
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -152,7 +154,9 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
                     .iter()
                     .take_while(|byte| byte.is_ascii_digit())
                     .count();
-                tokens.extend(text[start + 1..at].parse().ok().map(Token::Parameter));
+                let place = places.next().map(|number| number + 1);
+                let number = text[start + 1..at].parse().ok().or(place);
+                tokens.extend(number.map(Token::Parameter));
             }
             _ if byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80 => {
                 let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
@@ -175,7 +179,7 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> Vec<String> {
-        columns(text)
+        columns(text, &[])
             .into_iter()
             .map(|(number, column)| format!("{number} {column}"))
             .collect()
@@ -203,6 +207,14 @@ mod tests {
             told("DELETE FROM picks WHERE order_id = ?1"),
             ["1 picks.order_id"]
         );
+    }
+
+    #[test]
+    fn parameters_without_numbers_are_counted() {
+        let text = "INSERT INTO `picks` (id, country) VALUES (?, ?) ON DUPLICATE KEY UPDATE country = ?";
+        let told = columns(text, &[1, 0, 0]);
+        assert_eq!(told[0], (2, "picks.id".to_owned()));
+        assert_eq!(told[1], (1, "picks.country".to_owned()));
     }
 
     #[test]

@@ -1,24 +1,26 @@
 //! Finds the named parameters in the text of a statement.
-//!
-//! Promises: what stands in a literal, a quoted name or a comment is no parameter; any text is read or refused.
 
-use super::{Dialect, Flaw, Parameter, Statement};
+use super::{
+    Dialect, Flaw, Parameter, Statement,
+    scanner::{Piece, Scanner, is_word},
+};
 
 /// What a sink's statement may begin with: what changes data, and runs inside the sink's transaction.
 const VERBS: [&str; 8] = [
     "insert", "update", "delete", "merge", "replace", "with", "select", "call",
 ];
+/// What a source's query may begin with.
+const QUERIES: [&str; 2] = ["select", "with"];
 
-/// Walks over the text once, byte by byte; every byte that means something to it is ASCII.
+/// Reads a text once, from its beginning to its end.
 pub(super) struct Reader<'t> {
     text: &'t str,
-    bytes: &'t [u8],
     dialect: Dialect,
-    at: usize,
     /// Up to where the text has gone into `out`.
     copied: usize,
     out: String,
     parameters: Vec<Parameter>,
+    places: Vec<usize>,
     flaws: Vec<Flaw>,
     /// Where the first word of the statement stands.
     first: Option<usize>,
@@ -30,79 +32,76 @@ impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str, dialect: Dialect) -> Self {
         Self {
             text,
-            bytes: text.as_bytes(),
             dialect,
-            at: 0,
             copied: 0,
             out: String::with_capacity(text.len()),
             parameters: Vec::new(),
+            places: Vec::new(),
             flaws: Vec::new(),
             first: None,
             ended: None,
         }
     }
 
-    pub(super) fn run(&mut self) {
-        while let Some(&byte) = self.bytes.get(self.at) {
-            let start = self.at;
-            match byte {
-                _ if byte.is_ascii_whitespace() => self.at += 1,
-                b'-' if self.follows("--") => self.skip_line(),
-                b'/' if self.follows("/*") => self.skip_comment(),
-                b';' => {
+    /// A statement of a sink.
+    pub(super) fn statement(mut self) -> Result<Statement, Vec<Flaw>> {
+        self.run();
+        self.begins_with(&VERBS, "the statement does not change rows", VERB_HINT);
+        self.finish()
+    }
+
+    /// A query of a source; it has no parameters, for there is no message yet.
+    pub(super) fn query(mut self) -> Result<Statement, Vec<Flaw>> {
+        self.run();
+        self.begins_with(&QUERIES, "the query does not read rows", QUERY_HINT);
+        for offset in std::mem::take(&mut self.parameters) {
+            self.flaw(offset.offset, "a query has no parameters", QUERY_HINT);
+        }
+        self.finish()
+    }
+
+    fn run(&mut self) {
+        let mut scanner = Scanner::new(self.text, self.dialect);
+        loop {
+            let start = scanner.at();
+            let Some(piece) = scanner.next() else { return };
+            match piece {
+                Piece::Blank => {}
+                Piece::Semicolon => {
                     self.ended.get_or_insert(start);
-                    self.at += 1;
                 }
                 _ if self.ended.is_some() => {
-                    self.flaw(start, "the text holds several statements", "a sink runs one statement; write the others into a flow of their own, or into a function of the database");
+                    self.flaw(start, "the text holds several statements", ONE_HINT);
                     return;
                 }
-                b'\'' => self.skip_quoted(b'\'', false),
-                b'"' => self.skip_quoted(b'"', false),
-                b'`' if self.dialect == Dialect::Sqlite => self.skip_quoted(b'`', false),
-                b'[' if self.dialect == Dialect::Sqlite => self.skip_bracketed(),
-                b'e' | b'E'
-                    if self.dialect == Dialect::Postgres && self.bytes.get(start + 1) == Some(&b'\'') =>
-                {
-                    self.at += 1;
-                    self.skip_quoted(b'\'', true);
-                }
-                b'$' => self.dollar(),
-                b':' => self.colon(),
-                b'?' | b'@' if self.dialect == Dialect::Sqlite => {
-                    self.flaw(
-                        start,
-                        "`?` and `@` parameters have no name that a message knows",
-                        PARAMETERS,
-                    );
-                    self.at += 1;
-                }
-                _ if is_word_start(byte) => {
+                Piece::Parameter => self.parameter(start, scanner.at()),
+                Piece::Foreign(what) => self.flaw(start, what, PARAMETERS),
+                Piece::Unended(what) => {
                     self.first.get_or_insert(start);
-                    self.skip_word();
+                    self.flaw(start, what, "close it, or double the quote inside it");
                 }
-                _ => {
+                Piece::Text => {
                     self.first.get_or_insert(start);
-                    self.at += 1;
                 }
             }
         }
     }
 
-    pub(super) fn finish(mut self) -> Result<Statement, Vec<Flaw>> {
+    fn begins_with(&mut self, verbs: &[&str], what: &str, hint: &'static str) {
         match self.first {
-            None if self.flaws.is_empty() => self.flaw(0, "there is no statement", VERB_HINT),
+            None if self.flaws.is_empty() => self.flaw(0, "there is no statement", hint),
+            None => {}
             Some(first) => {
-                let word: String = self.text[first..]
-                    .chars()
-                    .take_while(char::is_ascii_alphanumeric)
-                    .collect();
-                if !VERBS.contains(&word.to_ascii_lowercase().as_str()) {
-                    self.flaw(first, "the statement does not change rows", VERB_HINT);
+                let rest = &self.text[first..];
+                let length = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+                if !verbs.contains(&rest[..length].to_ascii_lowercase().as_str()) {
+                    self.flaw(first, what, hint);
                 }
             }
-            None => {}
         }
+    }
+
+    fn finish(mut self) -> Result<Statement, Vec<Flaw>> {
         if !self.flaws.is_empty() {
             self.flaws.sort_by_key(|flaw| flaw.offset);
             return Err(self.flaws);
@@ -112,6 +111,7 @@ impl<'t> Reader<'t> {
         Ok(Statement {
             text: self.out.trim().to_owned(),
             parameters: self.parameters,
+            places: self.places,
         })
     }
 
@@ -123,144 +123,10 @@ impl<'t> Reader<'t> {
         });
     }
 
-    fn follows(&self, word: &str) -> bool {
-        self.bytes[self.at..].starts_with(word.as_bytes())
-    }
-
-    /// The rest of the text is inside something that never ends.
-    fn unended(&mut self, start: usize, what: &str) {
-        self.flaw(start, what, "close it, or double the quote inside it");
-        self.at = self.bytes.len();
-    }
-
-    fn skip_line(&mut self) {
-        let rest = &self.bytes[self.at..];
-        self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-    }
-
-    fn skip_comment(&mut self) {
-        let start = self.at;
-        let mut depth = 0_usize;
-        while self.at < self.bytes.len() {
-            // Only PostgreSQL's comments nest.
-            if self.follows("/*") && (depth == 0 || self.dialect == Dialect::Postgres) {
-                depth += 1;
-                self.at += 2;
-            } else if self.follows("*/") {
-                depth -= 1;
-                self.at += 2;
-                if depth == 0 {
-                    return;
-                }
-            } else {
-                self.at += 1;
-            }
-        }
-        self.unended(start, "a comment is not closed");
-    }
-
-    /// A doubled quote inside is one quote of the content, and so needs no case of its own: it ends one quoted
-    /// piece and begins the next.
-    fn skip_quoted(&mut self, quote: u8, escapes: bool) {
-        let start = self.at;
-        self.first.get_or_insert(start);
-        self.at += 1;
-        while let Some(&byte) = self.bytes.get(self.at) {
-            self.at += 1;
-            if byte == quote {
-                // Behind E'…'' the escapes go on.
-                if escapes && self.bytes.get(self.at) == Some(&quote) {
-                    self.at += 1;
-                    continue;
-                }
-                return;
-            }
-            if escapes && byte == b'\\' {
-                self.at += 1;
-            }
-        }
-        self.unended(
-            start,
-            if quote == b'\'' {
-                "a text literal is not closed"
-            } else {
-                "a quoted name is not closed"
-            },
-        );
-    }
-
-    fn skip_bracketed(&mut self) {
-        let start = self.at;
-        match self.bytes[start..].iter().position(|byte| *byte == b']') {
-            Some(length) => self.at += length + 1,
-            None => self.unended(start, "a quoted name is not closed"),
-        }
-    }
-
-    fn skip_word(&mut self) {
-        // `$` may stand inside a name in PostgreSQL, where it then opens no dollar quote.
-        while self
-            .bytes
-            .get(self.at)
-            .is_some_and(|byte| is_word(*byte) || *byte == b'$')
-        {
-            self.at += 1;
-        }
-    }
-
-    /// `$$ … $$`, `$tag$ … $tag$`; `$1` belongs to us.
-    fn dollar(&mut self) {
-        let start = self.at;
-        let rest = &self.text[start + 1..];
-        let length = rest.bytes().take_while(|byte| is_word(*byte)).count();
-        let is_quote = self.dialect == Dialect::Postgres
-            && rest.as_bytes().get(length) == Some(&b'$')
-            && !rest.as_bytes()[0].is_ascii_digit();
-        if is_quote {
-            let tag = &self.text[start..start + length + 2];
-            let inside = start + tag.len();
-            match self.text[inside..].find(tag) {
-                Some(found) => self.at = inside + found + tag.len(),
-                None => self.unended(start, "a dollar-quoted text is not closed"),
-            }
-            return;
-        }
-        if length > 0 {
-            self.flaw(
-                start,
-                "`$` parameters have no name that a message knows",
-                PARAMETERS,
-            );
-        }
-        self.at += 1 + length;
-    }
-
-    fn colon(&mut self) {
-        let start = self.at;
-        if self.follows("::") || self.follows(":=") {
-            self.at += 2;
-            return;
-        }
-        self.at += 1;
-        if !self.bytes.get(self.at).is_some_and(|byte| is_word_start(*byte)) {
-            return;
-        }
-        loop {
-            while self.bytes.get(self.at).is_some_and(|byte| is_word(*byte)) {
-                self.at += 1;
-            }
-            let goes_on = self.bytes.get(self.at) == Some(&b'.')
-                && self
-                    .bytes
-                    .get(self.at + 1)
-                    .is_some_and(|byte| is_word_start(*byte));
-            if !goes_on {
-                break;
-            }
-            self.at += 1;
-        }
-        let json = self.is_json(start);
-        let path = &self.text[start + 1..self.at];
+    /// A parameter stands here, and becomes a number.
+    fn parameter(&mut self, start: usize, end: usize) {
+        let json = self.is_json(start, end);
+        let path = &self.text[start + 1..end];
         let number = match self.parameters.iter().position(|known| known.path == path) {
             Some(known) => {
                 self.parameters[known].json |= json;
@@ -275,26 +141,24 @@ impl<'t> Reader<'t> {
                 self.parameters.len() - 1
             }
         };
+        self.places.push(number);
         self.out.push_str(&self.text[self.copied..start]);
-        self.out.push(match self.dialect {
-            Dialect::Sqlite => '?',
-            Dialect::Postgres => '$',
-        });
-        self.out.push_str(&(number + 1).to_string());
-        self.copied = self.at;
+        self.out.push_str(&self.dialect.placeholder(number + 1));
+        self.copied = end;
     }
 
-    /// Whether the parameter that starts here and ends at `self.at` is written as JSON.
-    fn is_json(&self, start: usize) -> bool {
+    /// Whether the parameter that stands here is written as JSON.
+    fn is_json(&self, start: usize, end: usize) -> bool {
+        let bytes = self.text.as_bytes();
         let is = |text: &[u8], word: &str| text.eq_ignore_ascii_case(word.as_bytes());
-        let before = self.bytes[..start].trim_ascii_end();
-        let wrapped = ["json(", "jsonb("].iter().any(|word| {
+        let before = bytes[..start].trim_ascii_end();
+        let wrapped = ["json(", "jsonb(", "json_compact("].iter().any(|word| {
             before
                 .len()
                 .checked_sub(word.len())
                 .is_some_and(|at| is(&before[at..], word) && (at == 0 || !is_word(before[at - 1])))
         });
-        let after = self.bytes[self.at..].trim_ascii_start();
+        let after = bytes[end..].trim_ascii_start();
         let cast = after
             .strip_prefix(b"::")
             .map(<[u8]>::trim_ascii_start)
@@ -309,14 +173,9 @@ impl<'t> Reader<'t> {
 const PARAMETERS: &str = "write a parameter as `:name`, the name of a field of the message; `:buyer.email` for a field within a field";
 const VERB_HINT: &str =
     "write one INSERT, UPDATE, DELETE, MERGE, REPLACE, WITH, SELECT or CALL; its transaction is the sink's";
-
-fn is_word_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii()
-}
-
-fn is_word(byte: u8) -> bool {
-    is_word_start(byte) || byte.is_ascii_digit()
-}
+const QUERY_HINT: &str = "write one SELECT; which rows of it are new is found by `cursor` and `key`";
+const ONE_HINT: &str =
+    "keep one; the others belong into flows of their own, or into a function of the database";
 
 #[cfg(test)]
 mod tests {
@@ -475,6 +334,32 @@ mod tests {
     }
 
     #[test]
+    fn mariadb_has_comments_literals_and_names_of_its_own() {
+        for text in [
+            r"SELECT 'it\':no'",
+            "SELECT \":no\"",
+            r#"SELECT "a\":no""#,
+            "SELECT `a:no`",
+            "SELECT 1 # :no",
+            "SELECT 1 -- :no",
+            "SELECT @a := 1",
+        ] {
+            assert_eq!(read(text, Dialect::MariaDb), (text.to_owned(), vec![]), "{text}");
+        }
+        assert_eq!(read("SELECT 1--:a", Dialect::MariaDb).1, ["a"]);
+        assert!(Statement::read("SELECT ?", Dialect::MariaDb).is_err());
+        let text = "UPDATE t SET a = a + :n, l = JSON_COMPACT(:l) WHERE b = :n";
+        let statement = Statement::read(text, Dialect::MariaDb).unwrap();
+        assert_eq!(
+            statement.text,
+            "UPDATE t SET a = a + ?, l = JSON_COMPACT(?) WHERE b = ?"
+        );
+        assert_eq!(statement.places, [0, 1, 0]);
+        assert!(statement.parameters[1].json);
+        assert_eq!(statement.column(0), "t.a");
+    }
+
+    #[test]
     fn no_text_makes_the_reader_panic() {
         // given pieces that mean something, in all orders of three
         let pieces = [
@@ -488,6 +373,7 @@ mod tests {
                     // then it is read or refused
                     let _ = Statement::read(&text, Dialect::Postgres);
                     let _ = Statement::read(&text, Dialect::Sqlite);
+                    let _ = Statement::read(&text, Dialect::MariaDb);
                 }
             }
         }

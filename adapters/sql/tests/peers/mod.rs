@@ -1,9 +1,12 @@
-//! The two databases behind the sink, in a test's hand.
+//! The databases behind the adapter, in a test's hand.
 #![allow(dead_code, reason = "each test file uses its part of it")]
 #![allow(
     clippy::unwrap_used,
     reason = "in a test, a panic is how a peer that fails is told"
 )]
+
+pub(crate) mod mariadb;
+pub(crate) mod sources;
 
 use std::{
     path::PathBuf,
@@ -27,10 +30,10 @@ use trunkline_sql::Sql;
 
 /// Where effects are counted: a row per effect; a negative quantity is refused by the table.
 const TABLE: &str =
-    "CREATE TABLE effects (id text NOT NULL, note text, quantity integer CHECK (quantity > 0))";
+    "CREATE TABLE effects (id varchar(255) NOT NULL, note text, quantity integer CHECK (quantity > 0))";
 const STATEMENT: &str = "INSERT INTO effects (id, note, quantity) VALUES (:id, :note, :quantity)";
 
-const PASSWORD: &str = "canary-of-the-password";
+pub(crate) const PASSWORD: &str = "canary-of-the-password";
 
 /// A record with these fields.
 pub(crate) fn record(id: &str, fields: Vec<(&'static str, Value<'static>)>) -> Record {
@@ -75,6 +78,72 @@ fn effect(id: &str, quantity: &str) -> Record {
             ("quantity", number(quantity)),
         ],
     )
+}
+
+/// A database, for sentences that hold for each.
+#[async_trait]
+pub(crate) trait Peer: Send + Sync {
+    async fn open(&self) -> Box<dyn System>;
+
+    /// One statement.
+    async fn execute(&self, sql: &str);
+
+    /// The one number that this query finds.
+    async fn count(&self, sql: &str) -> i64;
+
+    /// What a column of times is.
+    fn time_type(&self) -> &'static str;
+
+    /// What a column of JSON is.
+    fn json_type(&self) -> &'static str;
+}
+
+#[async_trait]
+impl Peer for SqlitePeer {
+    async fn open(&self) -> Box<dyn System> {
+        self.system().await.unwrap()
+    }
+
+    async fn execute(&self, sql: &str) {
+        self.run(sql);
+    }
+
+    async fn count(&self, sql: &str) -> i64 {
+        self.ask(sql)
+    }
+
+    fn time_type(&self) -> &'static str {
+        "text"
+    }
+
+    fn json_type(&self) -> &'static str {
+        "text"
+    }
+}
+
+#[async_trait]
+impl Peer for PostgresPeer {
+    async fn open(&self) -> Box<dyn System> {
+        self.system_as(self.config.get_user().unwrap_or("postgres"), "10s")
+            .await
+            .unwrap()
+    }
+
+    async fn execute(&self, sql: &str) {
+        self.run(sql).await;
+    }
+
+    async fn count(&self, sql: &str) -> i64 {
+        self.ask(sql).await.parse().unwrap()
+    }
+
+    fn time_type(&self) -> &'static str {
+        "timestamp"
+    }
+
+    fn json_type(&self) -> &'static str {
+        "jsonb"
+    }
 }
 
 /// A file in a folder of its own. It is away while somebody else holds its lock.
@@ -167,6 +236,25 @@ impl SinkPeer for SqlitePeer {
     }
 }
 
+/// The server of the tests.
+pub(crate) fn server() -> Config {
+    let url = std::env::var("TRUNKLINE_TEST_POSTGRES").unwrap_or_else(|_| {
+        panic!(
+            "TRUNKLINE_TEST_POSTGRES is not set: start a PostgreSQL and set it to a URL as \
+             postgres://postgres@127.0.0.1:5432/postgres, or call tests/run, which does both"
+        )
+    });
+    url.parse().expect("TRUNKLINE_TEST_POSTGRES is a PostgreSQL URL")
+}
+
+/// Does something to its end where nothing can be awaited: in a `drop`.
+pub(crate) fn in_between(work: impl Future<Output = ()> + Send + 'static) {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    std::thread::spawn(move || runtime().unwrap().block_on(work))
+        .join()
+        .unwrap();
+}
+
 /// A schema of a server, reached through a cable. It is away while the cable is cut.
 pub(crate) struct PostgresPeer {
     pub(crate) schema: String,
@@ -184,13 +272,7 @@ impl PostgresPeer {
             std::process::id(),
             TESTS.fetch_add(1, Ordering::Relaxed)
         );
-        let url = std::env::var("TRUNKLINE_TEST_POSTGRES").unwrap_or_else(|_| {
-            panic!(
-                "TRUNKLINE_TEST_POSTGRES is not set: start a PostgreSQL and set it to a URL as \
-                 postgres://postgres@127.0.0.1:5432/postgres, or call tests/run, which does both"
-            )
-        });
-        let mut config: Config = url.parse().expect("TRUNKLINE_TEST_POSTGRES is a PostgreSQL URL");
+        let mut config = server();
         let (client, connection) = config
             .connect(NoTls)
             .await
