@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// More acks in a frame gain nothing.
-const LARGEST_BATCH: u64 = 64;
+const LARGEST_BATCH: u16 = 64;
 
 /// Numbers of channels that receive, never given twice in a process.
 static SESSIONS: AtomicU64 = AtomicU64::new(1);
@@ -45,6 +45,8 @@ pub(super) struct Generation {
     pub(super) settlements: Arc<Settlements>,
     /// As many acks as are worth a frame.
     batch: u64,
+    /// How many may be held; never more than the outbox can take, which has room for the prefetch.
+    room: usize,
     pub(super) ledger: Ledger,
     /// Taken from the stream, and not handed on yet.
     pub(super) held: Vec<Delivery>,
@@ -138,6 +140,7 @@ impl Generation {
         deliveries: lapin::Consumer,
     ) -> Self {
         let settlements = Arc::<Settlements>::default();
+        let batch = (prefetch / 8).clamp(1, LARGEST_BATCH);
         let line = Line {
             queue,
             in_order,
@@ -153,7 +156,8 @@ impl Generation {
             in_order,
             line: Some(Arc::new(line)),
             settlements,
-            batch: u64::from(prefetch / 8).clamp(1, LARGEST_BATCH),
+            batch: u64::from(batch),
+            room: usize::from((batch * 2).min(prefetch)),
             ledger: Ledger::new(),
             held: Vec::new(),
             flood: Flood::new(prefetch),
@@ -164,7 +168,7 @@ impl Generation {
 
     /// Whether more may be taken from the stream.
     pub(super) fn has_room(&self) -> bool {
-        self.trial.is_none() && (self.held.len() as u64) < self.batch * 2
+        self.trial.is_none() && self.held.len() < self.room
     }
 
     /// How many settlements are worth being carried out: with all that is out there is nothing to wait for, and the

@@ -220,11 +220,13 @@ impl Publisher {
         let mut sweep = interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut settled = Vec::new();
-        // The confirms' clock stands while the broker blocks us, and begins anew afterwards.
-        let (mut blocked, mut clock) = (false, Instant::now());
+        // The confirms' clock stands while the broker blocks us, and begins anew afterwards. It may have told us between
+        // two channels, when nobody listened.
+        let (mut blocked, mut clock) = (live.connection.status().blocked(), Instant::now());
         let mut refusing = false;
         loop {
-            let renews = refusing && live.since.elapsed() > REFUSING;
+            // A broker that blocks us reads nothing, and opens no channel.
+            let renews = refusing && !blocked && live.since.elapsed() > REFUSING;
             if renews && live.window.is_empty() {
                 return End::Renew;
             }
