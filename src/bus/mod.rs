@@ -131,7 +131,19 @@ impl Hop {
             queue: input.queue().clone(),
             after,
             attempt: input.attempt + 1,
-            cause,
+            cause: Some(cause),
+        };
+        let message = input.message.clone();
+        Self::of(input, vec![Outgoing { to, message }])
+    }
+
+    /// The message comes again after a delay, and nothing has failed: it is the same attempt.
+    pub fn delay(input: Delivery, after: Rung) -> Self {
+        let to = Destination::Retry {
+            queue: input.queue().clone(),
+            after,
+            attempt: input.attempt,
+            cause: input.cause.clone(),
         };
         let message = input.message.clone();
         Self::of(input, vec![Outgoing { to, message }])
@@ -194,8 +206,8 @@ pub enum Destination {
         after: Rung,
         /// Which attempt the next one is.
         attempt: u32,
-        /// Why.
-        cause: Cause,
+        /// Why; `None`: nothing has failed, it was too early.
+        cause: Option<Cause>,
     },
     /// To whoever waits for the answer to a request. It may get lost on its way; if it is known that nobody waits at
     /// the address any more, that is a fault of its hop.

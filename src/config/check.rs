@@ -25,7 +25,7 @@ use super::{
     proto, schemas, tables,
 };
 use crate::{
-    adapters,
+    adapters::Adapters,
     bus::{Channel, Topology, rabbitmq},
     canonical::rules::Rules,
     flow::{Carries, Scope},
@@ -71,6 +71,8 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
             references: &store,
             channels: &channels,
             carries: Carries::Unknown,
+            copied: Vec::new(),
+            can_wait: false,
             routed: Vec::new(),
             is_clear: true,
             problems: &mut problems,
@@ -265,7 +267,7 @@ fn systems<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> Systems
     for entry in &landscape.systems {
         let name = SystemName::new(&entry.name)
             .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
-        match (name, system(entry, problems)) {
+        match (name, system(&landscape.adapters, entry, problems)) {
             (Ok(name), Some(found)) => systems.insert(&entry.name, name, found),
             (Ok(_), None) => systems.insert_wrong(&entry.name),
             (Err(()), _) => {
@@ -299,6 +301,7 @@ fn zones<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> BTreeMap<
 
 /// The adapter of a system and its settings; `None`: which adapter it is cannot be said, and that was told.
 fn system<'l>(
+    adapters: &Adapters,
     entry: &'l SystemEntry,
     problems: &mut Vec<Problem>,
 ) -> Option<(&'static dyn Adapter, &'l Settings)> {
@@ -308,7 +311,7 @@ fn system<'l>(
         found => {
             let hint = match found {
                 Some([_, _, ..]) => "one system has one adapter: make two systems of it".to_owned(),
-                _ => match entry.value.text().filter(|word| adapters::find(word).is_some()) {
+                _ => match entry.value.text().filter(|word| adapters.find(word).is_some()) {
                     Some(word) => format!("as in `{name}: {{ {word}: {{ … }} }}`"),
                     None => format!("as in `{name}: {{ webhook: {{ listen: 127.0.0.1:8080 }} }}`"),
                 },
@@ -319,8 +322,8 @@ fn system<'l>(
         }
     };
     let word = &adapter.key;
-    let Some(found) = adapters::find(word) else {
-        let known = adapters::ADAPTERS.iter().map(|adapter| adapter.describe().name);
+    let Some(found) = adapters.find(word) else {
+        let known = adapters.names();
         problems.push(
             Problem::new(&adapter.place, format!("there is no adapter `{word}`"))
                 .hint(unknown_hint(word, known, "adapters")),

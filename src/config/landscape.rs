@@ -11,6 +11,7 @@ use super::{
     variables::Variables,
     yaml,
 };
+use crate::adapters::Adapters;
 
 /// The words of `trunkline.yaml`.
 pub(crate) const LANDSCAPE: &[Opt] = &[
@@ -115,6 +116,8 @@ pub struct Landscape {
     pub(crate) knows_names: bool,
     /// Whether `flows` are all the flows there are.
     pub(crate) knows_flows: bool,
+    /// The adapters that its systems may have.
+    pub adapters: Adapters,
     /// What is wrong already.
     pub(crate) findings: Findings,
 }
@@ -258,6 +261,7 @@ impl Landscape {
             is_read,
             knows_names,
             knows_flows,
+            adapters: Adapters::default(),
             findings,
         }
     }

@@ -1,8 +1,9 @@
 //! The steps of a flow, one after the other.
 
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use trunkline_sdk::Fault;
 
 use super::{Expression, Processor, Rule, Step};
@@ -19,6 +20,8 @@ pub enum Verdict {
     Emitted(Vec<Emitted>),
     /// Nothing came out, by this rule.
     Filtered(Rule),
+    /// It is to come again, not before this time.
+    Delayed(Timestamp),
 }
 
 /// A message that came out of the steps.
@@ -65,6 +68,11 @@ impl Steps {
         self.0.iter().any(|step| step.may_end())
     }
 
+    /// The time from one message to the next, if a step holds them up.
+    pub fn pace(&self) -> Option<Duration> {
+        self.0.iter().filter_map(|step| step.pace()).max()
+    }
+
     /// The word of the first step that remembers.
     pub fn remembers(&self) -> Option<&'static str> {
         self.0
@@ -80,6 +88,7 @@ impl Steps {
         let mut on_the_way = vec![message];
         let mut emitted = Vec::with_capacity(1);
         let mut filtered = None;
+        let mut later: Option<Timestamp> = None;
         for processor in self.0.iter() {
             let mut next = Vec::with_capacity(on_the_way.len());
             for message in on_the_way {
@@ -87,10 +96,18 @@ impl Steps {
                 match step.await.unwrap_or_else(|_| Err(broken())) {
                     Ok(Step::Pass(message)) => next.push(message),
                     Ok(Step::Emit(messages)) => next.extend(messages),
-                    Ok(Step::Send(message, to)) => emitted.push(Emitted {
-                        message,
+                    Ok(Step::Send(message, to)) => emitted.extend(to.into_iter().map(|to| Emitted {
+                        message: message.clone(),
                         to: Some(to),
-                    }),
+                    })),
+                    Ok(Step::Copy { on, copy, to }) => {
+                        emitted.push(Emitted {
+                            message: copy,
+                            to: Some(to),
+                        });
+                        next.push(on);
+                    }
+                    Ok(Step::Later(until)) => later = later.max(Some(until)),
                     Ok(Step::Filtered(rule)) => filtered = Some(rule),
                     Err(fault) => {
                         return Err(Failed {
@@ -101,6 +118,10 @@ impl Steps {
                 }
             }
             on_the_way = next;
+        }
+        if let Some(until) = later {
+            // Of a message that was split all parts go on together.
+            return Ok(Verdict::Delayed(until));
         }
         emitted.extend(
             on_the_way

@@ -44,6 +44,10 @@ impl Adapter for Asker {
         }
     }
 
+    fn asks(&self, _source: &Settings) -> bool {
+        true
+    }
+
     async fn open(&self, _system: &Settings, _home: &Path) -> Result<Box<dyn System>, Fault> {
         Ok(Box::new(self.clone()))
     }

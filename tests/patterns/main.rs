@@ -12,6 +12,7 @@
 mod ask;
 mod asker;
 mod delivery;
+mod doubt;
 mod filter;
 mod gate;
 mod house;
@@ -22,9 +23,12 @@ mod messages;
 mod on_bus;
 mod order;
 mod outbound;
+mod pacing;
 #[path = "../bus/rabbit.rs"]
 mod rabbit;
+mod recipients;
 mod route;
+mod scripted;
 mod sender;
 mod split;
 mod strangers;
@@ -33,6 +37,8 @@ mod strangers;
 mod subject;
 #[path = "../support/mod.rs"]
 mod support;
+mod tap;
+mod then;
 mod translate;
 mod turns;
 mod validate;
@@ -94,6 +100,21 @@ macro_rules! sentences {
             ask::an_answer_to_a_process_that_is_gone_ends_under_a_name,
             ask::who_asks_what_no_flow_can_answer_hears_it_at_once,
             ask::what_is_no_request_ends_under_a_name_in_a_flow_that_answers,
+            doubt::a_message_in_doubt_is_parked_where_the_flow_says_so_and_not_written_again,
+            doubt::a_message_in_doubt_is_written_again_where_the_flow_says_so,
+            then::an_answer_becomes_a_message_that_knows_what_it_answers,
+            then::a_crash_before_the_answer_is_on_its_channel_repeats_it_under_its_id,
+            then::a_message_whose_answer_is_missing_or_cannot_be_mapped_is_parked,
+            tap::a_copy_of_each_message_goes_to_the_channel_and_the_flow_goes_on,
+            tap::a_message_is_settled_only_when_its_copy_is_confirmed,
+            tap::a_message_tells_the_flows_it_has_passed,
+            recipients::everybody_whose_case_is_true_gets_the_message,
+            recipients::who_is_left_over_goes_to_the_last_case,
+            recipients::a_message_is_settled_only_when_all_recipients_have_it,
+            pacing::a_throttled_flow_passes_one_message_at_a_time,
+            pacing::a_stop_does_not_wait_for_a_throttle_and_loses_nothing,
+            pacing::a_delayed_message_waits_on_the_bus_and_is_no_attempt,
+            pacing::a_message_waits_until_the_time_that_it_tells,
             order::messages_of_a_key_keep_their_order_while_many_keys_are_under_way,
             order::what_fails_in_passing_is_tried_again_before_what_follows_it,
             order::what_follows_a_failed_message_is_parked_behind_it_and_other_keys_flow,
