@@ -4,11 +4,13 @@
 //! a channel that keeps order, by its `partition.rs`, `lanes.rs`, `wave.rs` and `replay.rs`.
 
 mod combine;
+mod deduplicate;
 mod delay;
 mod filter;
 mod history;
 mod key;
 mod lanes;
+mod memory;
 mod ordered;
 mod partition;
 mod processor;
@@ -80,6 +82,11 @@ pub(crate) const STEPS: &[Opt] = &[
         Kind::Group(delay::DELAY),
         "holds each message on the bus until its time has come; what follows it may overtake it",
     ),
+    step(
+        "deduplicate",
+        Kind::Group(deduplicate::DEDUPLICATE),
+        "lets the first message of each key pass, and drops what repeats it",
+    ),
 ];
 
 const fn step(name: &'static str, kind: Kind, summary: &'static str) -> Opt {
@@ -110,6 +117,7 @@ pub(crate) fn plan(word: &str, settings: &Settings, scope: &mut Scope<'_>) -> Op
         "recipients" => recipients::plan(settings, scope),
         "throttle" => throttle::plan(settings, scope),
         "delay" => delay::plan(settings, scope),
+        "deduplicate" => deduplicate::plan(settings, scope),
         _ => None,
     }
 }

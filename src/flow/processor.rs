@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use trunkline_sdk::Fault;
 
 use crate::{
+    bus::MemoKey,
     mapping::{Mapping, Predicate, Split},
     message::Message,
     names::ChannelName,
@@ -57,6 +58,15 @@ pub enum Step {
         copy: Message,
         /// Where it goes.
         to: ChannelName,
+    },
+    /// The message goes on if it is the first of this key; a repeat ends here.
+    Once {
+        /// The message.
+        message: Message,
+        /// What it has in common with its repeats.
+        key: MemoKey,
+        /// How long it is remembered, from when it is settled.
+        within: Duration,
     },
     /// Not before this time: then the whole comes again.
     Later(Timestamp),

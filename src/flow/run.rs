@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use trunkline_sdk::{Fault, Remedy};
 
-use super::{Emitted, Failed, Keys, Rule, Steps, Verdict, history, ordered};
+use super::{Emitted, Failed, Keys, Rule, Steps, Verdict, history, memory::Memory, ordered};
 use crate::{
-    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription},
+    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription, Turns},
     canonical::rules::Rules,
     config::{Feed, FlowPlan, Target},
     endpoint::Outbound,
@@ -44,6 +44,7 @@ pub(crate) struct Flow {
     pub(super) retry: Schedule,
     pub(super) bus: Arc<dyn Bus>,
     pub(super) tally: Arc<Tally>,
+    turns: Arc<Turns>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -76,6 +77,7 @@ pub(crate) async fn run(
         retry: plan.retry.clone(),
         bus,
         tally,
+        turns: Arc::default(),
         stopping,
     };
     if let Some(keyed) = order {
@@ -192,8 +194,8 @@ impl Flow {
                 hops: Vec::with_capacity(batch.len()),
             };
             let mut units = Vec::with_capacity(batch.len());
-            for delivery in batch.drain(..) {
-                let Some(verdict) = self.unless_stopping(self.step(&delivery)).await else {
+            for mut delivery in batch.drain(..) {
+                let Some(verdict) = self.unless_stopping(self.step(&mut delivery)).await else {
                     continue;
                 };
                 match verdict {
@@ -234,8 +236,8 @@ impl Flow {
     }
 
     /// What becomes of a delivery that goes towards channels.
-    async fn hop(&self, delivery: Delivery) -> Hop {
-        let outcome = match self.step(&delivery).await {
+    async fn hop(&self, mut delivery: Delivery) -> Hop {
+        let outcome = match self.step(&mut delivery).await {
             Ok(Verdict::Emitted(emitted)) => self.outputs(&delivery, emitted),
             Ok(Verdict::Filtered(rule)) => return self.filtered(delivery, rule),
             Ok(Verdict::Delayed(until)) => return self.delayed(delivery, until),
@@ -257,7 +259,8 @@ impl Flow {
         outputs(&self.name, emitted, &self.target, &self.keys)
     }
 
-    pub(super) async fn step(&self, delivery: &Delivery) -> Result<Verdict, Failed> {
+    /// Takes a message through the steps; what they remember of it goes with it until it is settled.
+    pub(super) async fn step(&self, delivery: &mut Delivery) -> Result<Verdict, Failed> {
         self.tally.received(delivery.redelivered || delivery.attempt > 1);
         self.acceptable(delivery).map_err(|fault| Failed {
             step: "receive",
@@ -273,7 +276,14 @@ impl Flow {
         if matches!(self.target, Target::Reply { .. }) && delivery.message.reply_to.is_none() {
             return Ok(Verdict::Filtered(Rule("no return address".into())));
         }
-        self.steps.apply(delivery.message.clone()).await
+        let mut memory = Memory {
+            bus: &*self.bus,
+            turns: &self.turns,
+            memos: Vec::new(),
+        };
+        let verdict = self.steps.work(delivery.message.clone(), Some(&mut memory)).await;
+        delivery.memos = memory.memos;
+        verdict
     }
 
     /// Anyone may publish to a channel: is this what it carries?

@@ -6,7 +6,10 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use trunkline_sdk::Fault;
 
-use super::{Expression, Processor, Rule, Step};
+use super::{
+    Expression, Processor, Rule, Step,
+    memory::{Memory, Place},
+};
 use crate::{message::Message, names::ChannelName};
 
 /// The steps of one flow. Cheap to clone.
@@ -85,6 +88,15 @@ impl Steps {
     /// fails fails the whole. So does a step that panics: the message is parked, and does not fell its flow again and
     /// again.
     pub async fn apply(&self, message: Message) -> Result<Verdict, Failed> {
+        self.work(message, None).await
+    }
+
+    /// As [`Steps::apply`]; without a memory every message is the first of its kind.
+    pub(crate) async fn work(
+        &self,
+        message: Message,
+        mut memory: Option<&mut Memory<'_>>,
+    ) -> Result<Verdict, Failed> {
         let mut on_the_way = vec![message];
         let mut emitted = Vec::with_capacity(1);
         let mut filtered = None;
@@ -106,6 +118,18 @@ impl Steps {
                             to: Some(to),
                         });
                         next.push(on);
+                    }
+                    Ok(Step::Once { message, key, within }) => {
+                        let place = match memory.as_deref_mut() {
+                            None => Ok(Place::First),
+                            Some(memory) => memory.place(key, within).await,
+                        };
+                        let step = processor.word();
+                        match place.map_err(|fault| Failed { step, fault })? {
+                            Place::First => next.push(message),
+                            Place::Repeat => filtered = Some(Rule("repeat".into())),
+                            Place::Unknown(until) => later = later.max(Some(until)),
+                        }
                     }
                     Ok(Step::Later(until)) => later = later.max(Some(until)),
                     Ok(Step::Filtered(rule)) => filtered = Some(rule),

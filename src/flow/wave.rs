@@ -77,7 +77,7 @@ impl<'r> Wave<'r> {
         let mut units = Vec::new();
         for Taken {
             lane,
-            delivery: Arrival { delivery, work },
+            delivery: Arrival { mut delivery, work },
             behind,
         } in taken
         {
@@ -95,7 +95,7 @@ impl<'r> Wave<'r> {
                     flow.tally.received(delivery.redelivered);
                     wave.failed(delivery, "receive", &fault);
                 }
-                (Work::Do, None) => match flow.step(&delivery).await {
+                (Work::Do, None) => match flow.step(&mut delivery).await {
                     Ok(Verdict::Emitted(emitted)) if reader.sink.is_some() => units.push((delivery, emitted)),
                     Ok(Verdict::Emitted(emitted)) => match flow.outputs(&delivery, emitted) {
                         Ok(outputs) => wave.end(Hop::of(delivery, outputs)),

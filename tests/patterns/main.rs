@@ -11,6 +11,7 @@
 
 mod ask;
 mod asker;
+mod deduplicate;
 mod delivery;
 mod doubt;
 mod filter;
@@ -115,6 +116,11 @@ macro_rules! sentences {
             pacing::a_stop_does_not_wait_for_a_throttle_and_loses_nothing,
             pacing::a_delayed_message_waits_on_the_bus_and_is_no_attempt,
             pacing::a_message_waits_until_the_time_that_it_tells,
+            deduplicate::the_first_of_each_key_passes_and_repeats_end_under_a_name,
+            deduplicate::repeats_that_come_at_once_wait_for_the_first,
+            deduplicate::a_message_that_fails_leaves_no_mark,
+            deduplicate::what_was_seen_is_remembered_after_a_crash,
+            deduplicate::after_its_time_a_repeat_is_none,
             order::messages_of_a_key_keep_their_order_while_many_keys_are_under_way,
             order::what_fails_in_passing_is_tried_again_before_what_follows_it,
             order::what_follows_a_failed_message_is_parked_behind_it_and_other_keys_flow,
