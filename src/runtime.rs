@@ -19,7 +19,8 @@ use self::{
 };
 use crate::{
     bus::{Bus, embedded::EmbeddedBus, rabbitmq::RabbitBus},
-    config::{BusAddress, Feed, FlowPlan, Plan},
+    config::{BusAddress, Feed, FlowPlan, Plan, Target},
+    flow::Expression,
     names::{FlowName, ProcessName, SystemName},
     observe::{Quality, Run, Tally},
     recovery::Patience,
@@ -73,7 +74,7 @@ impl Runtime {
     /// Starts the flows of one process, or all of them. When this returns they are at work, but for those whose
     /// system is not there yet: they wait for it, while their messages wait in their queues.
     ///
-    /// Faults: the bus or a system cannot be opened, and waiting would not help.
+    /// Faults: the bus, a system, or a store that flows need cannot be opened, and waiting would not help.
     pub async fn start(plan: &Plan, process: Option<&ProcessName>) -> Result<Self, Fault> {
         let whole = ProcessName::whole();
         let bus = until_there(async || open_bus(plan, process.unwrap_or(&whole)).await).await?;
@@ -86,6 +87,7 @@ impl Runtime {
         plan: &Plan,
         process: Option<&ProcessName>,
     ) -> Result<Self, Fault> {
+        check_store(plan, process)?;
         // Those of other processes too: whoever starts first must not publish into the void.
         bus.declare(&plan.topology).await?;
         let mut runtime = Self {
@@ -201,6 +203,25 @@ impl Runtime {
                 }
             }
         }
+    }
+}
+
+/// Opens the store, where a mapping reads cross-references, and leaves it as it is: what it cannot answer would park
+/// record after record.
+fn check_store(plan: &Plan, process: Option<&ProcessName>) -> Result<(), Fault> {
+    let expressions = plan.flows_of(process).flat_map(|flow| flow.steps.expressions());
+    let mappings = expressions.filter_map(|(_, expression)| match expression {
+        Expression::Translates(mapping) => Some(mapping),
+        Expression::Decides(_) | Expression::Splits(_) | Expression::Copies(_) => None,
+    });
+    let of_replies = plan.flows_of(process).filter_map(|flow| match &flow.target {
+        Target::System { then, .. } => then.as_ref().map(|then| then.made().0),
+        _ => None,
+    });
+    let mut mappings = mappings.chain(of_replies);
+    match mappings.any(|mapping| !mapping.references().is_empty()) {
+        true => SqliteStore::open(&plan.store).map(drop),
+        false => Ok(()),
     }
 }
 

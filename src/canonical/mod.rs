@@ -9,6 +9,7 @@
 mod key;
 mod parse;
 pub mod rules;
+pub(crate) mod scalar;
 pub mod time;
 mod tree;
 pub mod wire;

@@ -140,6 +140,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Text => "text".to_owned(),
         Kind::Secret => "secret: `${NAME}`, `env:NAME` or `file:path`".to_owned(),
         Kind::Url => "URL".to_owned(),
+        Kind::File => "file".to_owned(),
         Kind::Flag => "true or false".to_owned(),
         Kind::Number(least, i64::MAX) => format!("number from {least}"),
         Kind::Number(least, most) => format!("number from {least} to {most}"),

@@ -71,7 +71,8 @@ fn of_git(home: &Path, revision: &str) -> Result<Files, Fault> {
             || match name.split('/').next() {
                 Some("flows") => matches!(ending, Some("yaml" | "yml")),
                 Some("maps") => ending == Some("cel"),
-                Some("tables") => ending == Some("csv"),
+                Some("tables") => matches!(ending, Some("csv" | "yaml")),
+                Some("schemas") => matches!(ending, Some("csv" | "json")),
                 Some("proto") => ending == Some("proto"),
                 _ => false,
             }

@@ -1,6 +1,7 @@
 //! `trunkline check`: everything that can be known from the files, all at once.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use trunkline_sdk::Problem;
 
 use super::{Failure, Place, against, count, say, tell_problems, watch};
 use crate::config::{self, Landscape, Variables};
@@ -28,7 +29,21 @@ impl Check {
         self.check()
     }
 
+    /// What keeps it from being checked at all is a problem among others for who reads JSON.
     fn check(&self) -> Result<(), Failure> {
+        let checked = self.checked();
+        if let (true, Err(Failure::Fault(fault))) = (self.json, &checked) {
+            let problem = Problem::new(&config::first_place(), fault.what.as_str());
+            let problem = Problem {
+                hint: fault.hint.clone(),
+                ..problem
+            };
+            say::data(format_args!("{}\n", json!([object(&problem)])))?;
+        }
+        checked
+    }
+
+    fn checked(&self) -> Result<(), Failure> {
         let home = &self.place.landscape;
         let environment = |name: &str| std::env::var(name).ok();
         let variables = Variables::new(&environment);
@@ -50,19 +65,7 @@ impl Check {
         }
         if self.json {
             let problems = checked.as_ref().err().map(Vec::as_slice).unwrap_or_default();
-            let problems: Vec<_> = problems
-                .iter()
-                .map(|problem| {
-                    json!({
-                        "file": &*problem.place.file,
-                        "line": problem.place.line,
-                        "column": problem.place.column,
-                        "width": problem.place.width,
-                        "what": problem.what,
-                        "hint": problem.hint,
-                    })
-                })
-                .collect();
+            let problems: Vec<_> = problems.iter().map(object).collect();
             say::data(format_args!("{}\n", json!(problems)))?;
         }
         match checked {
@@ -87,4 +90,15 @@ impl Check {
             }
         }
     }
+}
+
+fn object(problem: &Problem) -> Value {
+    json!({
+        "file": &*problem.place.file,
+        "line": problem.place.line,
+        "column": problem.place.column,
+        "width": problem.place.width,
+        "what": problem.what,
+        "hint": problem.hint,
+    })
 }

@@ -1,12 +1,20 @@
 //! `trunkline lineage`: which data goes where, over the whole landscape or from and to one field.
 
-use std::{collections::BTreeSet, fmt::Write, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value as Json, json};
 use trunkline_proto::options::v1::Privacy;
 use trunkline_sdk::{Fault, Place, nearest};
 
-use super::{Failure, opened::Opened, say};
+use super::{
+    Failure,
+    opened::{self, Opened},
+    say,
+};
 use crate::{
     lineage::{Chain, Decision, Edge, Lineage as Ways, Point, Site},
     mapping::How,
@@ -16,8 +24,7 @@ use crate::{
 pub(super) struct Lineage {
     /// Only what comes from and goes to this field: `Order.buyer.email`, `shop:customer.email`, `erp:stock`
     field: Option<String>,
-    /// The landscape's folder; left out, the one around where you are
-    #[arg(long, value_name = "FOLDER")]
+    /// The folder that holds `trunkline.yaml`; left out, the one around where you are. Named alone, it is known by that file
     landscape: Option<PathBuf>,
     /// One JSON object on stdout, with every step and its place
     #[arg(long)]
@@ -26,10 +33,14 @@ pub(super) struct Lineage {
 
 impl Lineage {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let opened = Opened::find(self.landscape.as_deref())?;
+        let (field, home) = match (self.field, self.landscape) {
+            (Some(home), None) if Path::new(&home).join("trunkline.yaml").exists() => (None, home.into()),
+            (field, home) => (field, home.unwrap_or_else(|| ".".into())),
+        };
+        let opened = Opened::at(opened::home(home))?;
         let ways = Ways::of(&opened.plan);
         let privacy = |point: &Point| point.privacy(&opened.pool);
-        let Some(field) = &self.field else {
+        let Some(field) = &field else {
             let text = match self.json {
                 true => object(ways.edges.iter(), ways.decisions.iter(), &privacy),
                 false => table(&ways.chains()),

@@ -9,6 +9,7 @@ mod catalogue;
 mod check;
 mod dead_letters;
 mod demo;
+mod functions;
 mod graph;
 mod lineage;
 mod map;
@@ -27,7 +28,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{
+    Parser, Subcommand,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 use trunkline_sdk::{Fault, Problem};
 
 use crate::{
@@ -74,6 +78,8 @@ enum Command {
     Graph(graph::Graph),
     /// The words of a landscape's files as JSON Schema, for editors
     Schema(schema::Schema),
+    /// The functions of mappings and predicates
+    Functions(functions::Functions),
     /// Which id of which system means which identity
     #[command(subcommand)]
     Xref(xref::Xref),
@@ -81,11 +87,11 @@ enum Command {
     Adapters(adapters::Adapters),
 }
 
-/// A landscape, named on the command line.
+/// A landscape, named on the command line: of every verb the last operand.
 #[derive(clap::Args)]
 struct Place {
-    /// The folder that holds `trunkline.yaml`
-    #[arg(default_value = ".")]
+    /// The folder that holds `trunkline.yaml`; left out, the one around where you are
+    #[arg(default_value = ".", value_parser = PathBufValueParser::new().map(opened::home))]
     landscape: PathBuf,
 }
 
@@ -141,6 +147,7 @@ pub fn main() -> ExitCode {
             Command::Catalogue(command) => command.run(),
             Command::Graph(command) => command.run(),
             Command::Schema(command) => command.run(),
+            Command::Functions(command) => command.run(),
             Command::Xref(command) => command.run(),
             Command::Adapters(command) => command.run(),
         }

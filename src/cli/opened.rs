@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use prost_reflect::DescriptorPool;
-use trunkline_sdk::Fault;
+use trunkline_sdk::{Fault, Problem};
 
-use super::{Failure, tell_problems};
+use super::{Failure, count, say, tell_problems};
 use crate::config::{self, FlowPlan, Landscape, Plan, Variables, unknown_hint};
 
 /// A landscape, read and checked.
@@ -17,41 +17,28 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// The landscape in this folder, or else the one around where we are.
-    pub(super) fn find(folder: Option<&Path>) -> Result<Self, Failure> {
-        match folder {
-            Some(folder) => Self::at(folder.to_owned()),
-            None => Self::around(Path::new(".")),
-        }
-    }
-
     /// The landscape in this folder.
     pub(super) fn at(home: PathBuf) -> Result<Self, Failure> {
-        let environment = |name: &str| std::env::var(name).ok();
-        let landscape = Landscape::read(home, &Variables::new(&environment))?.to_look_at();
-        match config::check(&landscape, trunkline_proto::descriptor_pool()) {
-            Ok(plan) => Ok(Self {
-                pool: plan.types.clone(),
-                landscape,
-                plan,
-            }),
-            Err(problems) => {
-                tell_problems(&landscape, &problems);
+        match Self::in_part(home)? {
+            (opened, problems) if problems.is_empty() => Ok(opened),
+            (opened, problems) => {
+                tell_problems(&opened.landscape, &problems);
                 Err(Failure::Told)
             }
         }
     }
 
-    /// The landscape that this file or folder is a part of.
-    pub(super) fn around(path: &Path) -> Result<Self, Failure> {
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut homes = absolute.ancestors();
-        match homes.find(|home| home.join("trunkline.yaml").is_file()) {
-            Some(home) => Self::at(relative(home)),
-            None => Err(Fault::stop(format!("`{}` is in no landscape", path.display()))
-                .hint("a landscape is a folder with a `trunkline.yaml`; name it with `--landscape`")
-                .into()),
-        }
+    /// What is right of the landscape in this folder, and all that is wrong with it.
+    pub(super) fn in_part(home: PathBuf) -> Result<(Self, Vec<Problem>), Failure> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let landscape = Landscape::read(home, &Variables::new(&environment))?.to_look_at();
+        let (plan, problems) = config::plan_of(&landscape, trunkline_proto::descriptor_pool());
+        let opened = Self {
+            pool: plan.types.clone(),
+            landscape,
+            plan,
+        };
+        Ok((opened, problems))
     }
 
     /// The flow of this name.
@@ -65,6 +52,33 @@ impl Opened {
                 .into()
         })
     }
+}
+
+/// Says in one line that there are problems which the command at hand does not need to be mended.
+pub(super) fn tell_elsewhere(landscape: &Landscape, problems: usize) {
+    if problems > 0 {
+        let home = landscape.home.display();
+        let sum = count(problems, "problem");
+        say::talk(format_args!(
+            "{home}: {sum} elsewhere, which `trunkline check` tells"
+        ));
+    }
+}
+
+/// The folder of a landscape as it was named; `.` is also meant by who is in a folder of it.
+pub(super) fn home(named: PathBuf) -> PathBuf {
+    match named.as_os_str() == "." {
+        true => around(&named).unwrap_or(named),
+        false => named,
+    }
+}
+
+/// The folder of the landscape that this file or folder is a part of.
+pub(super) fn around(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    let mut homes = absolute.ancestors();
+    let home = homes.find(|home| home.join("trunkline.yaml").exists())?;
+    Some(relative(home))
 }
 
 /// As short as it can be said from where we are.

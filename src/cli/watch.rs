@@ -31,6 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Where the files of a landscape are. Folders of data are none of them: what runs writes there all the time.
 const FOLDERS: [&str; 6] = ["flows", "maps", "tables", "schemas", "proto", "tests"];
 
+/// What stands beside `trunkline.yaml` and is named there: SQL that makes a database. The database itself may stand
+/// there too, and what runs writes it all the time.
+const BESIDE: &str = ".sql";
+
 /// Folders in folders are looked into no deeper, and no more files are looked at: a link may lead anywhere.
 const DEEPEST: usize = 8;
 const MOST: usize = 20_000;
@@ -102,6 +106,11 @@ impl Watch {
 fn look(home: &Path) -> Look {
     let mut seen = Look::new();
     look_at(&home.join("trunkline.yaml"), 0, &mut seen);
+    for entry in fs::read_dir(home).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().ends_with(BESIDE) {
+            look_at(&entry.path(), 0, &mut seen);
+        }
+    }
     for folder in FOLDERS {
         look_at(&home.join(folder), DEEPEST, &mut seen);
     }
@@ -167,6 +176,8 @@ mod tests {
         fs::create_dir_all(home.path().join("tests/shop")).unwrap();
         fs::write(home.path().join("tests/shop/order.json"), "{}").unwrap();
         changes(&mut watch).await;
+        fs::write(home.path().join("erp.sql"), "").unwrap();
+        changes(&mut watch).await;
         fs::remove_dir_all(home.path().join("flows")).unwrap();
         changes(&mut watch).await;
         drop(home);
@@ -180,6 +191,7 @@ mod tests {
         let seen = look(home.path());
         fs::create_dir(home.path().join("data")).unwrap();
         fs::write(home.path().join("data/bus.db"), "x").unwrap();
+        fs::write(home.path().join("erp.db"), "x").unwrap();
         fs::write(home.path().join("flows/.a.yaml.swp"), "x").unwrap();
         fs::write(home.path().join("flows/a.yaml~"), "x").unwrap();
         assert_eq!(look(home.path()), seen);

@@ -10,11 +10,15 @@ use serde_json::json;
 use trunkline_formats::csv::{HeaderError, Rows};
 use trunkline_sdk::{Fault, Value};
 
-use super::{Failure, Place, count, load, say};
+use super::{
+    Failure, Place, count,
+    opened::{Opened, tell_elsewhere},
+    say,
+};
 use crate::{
-    config::{Plan, unknown_hint},
-    names::SystemName,
-    store::{CrossReference, CrossReferences, Selection, SqliteStore},
+    config::{Landscape, unknown_hint},
+    mapping::{Direction, Found, Reference},
+    store::{CrossReference, CrossReferences, DeferredStore, Selection},
 };
 
 /// A row of a file is a line.
@@ -97,16 +101,22 @@ impl Xref {
     }
 }
 
-fn open(place: &Place) -> Result<(Plan, SqliteStore), Failure> {
-    let plan = load(&place.landscape)?;
-    let store = SqliteStore::open(&plan.store)?;
-    Ok((plan, store))
+/// A landscape of which the systems and the store are known; what else is wrong with it is told in a line.
+fn open(place: &Place) -> Result<Opened, Failure> {
+    let (opened, problems) = Opened::in_part(place.landscape.clone())?;
+    if !opened.landscape.is_known() {
+        super::tell_problems(&opened.landscape, &problems);
+        return Err(Failure::Told);
+    }
+    tell_elsewhere(&opened.landscape, problems.len());
+    Ok(opened)
 }
 
 impl Import {
     fn run(self) -> Result<(), Failure> {
-        let (plan, store) = open(&self.place)?;
-        let entries = read(&self.file, &plan)?;
+        let opened = open(&self.place)?;
+        let store = DeferredStore::new(opened.plan.store.clone());
+        let entries = read(&self.file, &opened.landscape, &store)?;
         let imported = store.set(&entries)?;
         say::talk(format_args!(
             "{}: {} added, {} changed, {} as before",
@@ -121,9 +131,10 @@ impl Import {
 
 impl Show {
     fn run(self) -> Result<(), Failure> {
-        let (plan, store) = open(&self.place)?;
+        let opened = open(&self.place)?;
+        let store = DeferredStore::to_look_at(opened.plan.store.clone());
         if let Some(system) = &self.system {
-            check_system(&plan, system)?;
+            check_system(&opened.landscape, system)?;
         }
         let selection = Selection {
             system: self.system.as_deref(),
@@ -153,8 +164,8 @@ impl Show {
 
 impl Set {
     fn run(self) -> Result<(), Failure> {
-        let (plan, store) = open(&self.place)?;
-        check_system(&plan, &self.system)?;
+        let opened = open(&self.place)?;
+        check_system(&opened.landscape, &self.system)?;
         let entry = CrossReference {
             system: self.system,
             kind: self.kind,
@@ -162,6 +173,10 @@ impl Set {
             identity: self.identity,
         };
         check_entry(&entry)?;
+        let store = DeferredStore::new(opened.plan.store.clone());
+        if let Some(other) = others(&store, std::slice::from_ref(&entry))?.pop().flatten() {
+            return Err(second(&entry, &other).into());
+        }
         let imported = store.set(&[entry])?;
         let did = match (imported.added, imported.changed) {
             (1, _) => "added",
@@ -175,8 +190,9 @@ impl Set {
 
 impl Remove {
     fn run(self) -> Result<(), Failure> {
-        let (plan, store) = open(&self.place)?;
-        check_system(&plan, &self.system)?;
+        let opened = open(&self.place)?;
+        check_system(&opened.landscape, &self.system)?;
+        let store = DeferredStore::to_look_at(opened.plan.store.clone());
         let selection = Selection {
             system: Some(&self.system),
             kind: Some(&self.kind),
@@ -207,8 +223,8 @@ fn row(entry: &CrossReference) -> serde_json::Value {
     json!({ "system": entry.system, "kind": entry.kind, "id": entry.id, "identity": entry.identity })
 }
 
-fn check_system(plan: &Plan, name: &str) -> Result<(), Fault> {
-    let known = || plan.systems.keys().map(SystemName::as_str);
+fn check_system(landscape: &Landscape, name: &str) -> Result<(), Fault> {
+    let known = || landscape.systems.iter().map(|system| system.name.as_str());
     if known().any(|system| system == name) {
         return Ok(());
     }
@@ -230,8 +246,36 @@ fn check_entry(entry: &CrossReference) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Which other id each of these entries' system has for its identity already: mappings could not tell which is meant.
+fn others(store: &DeferredStore, entries: &[CrossReference]) -> Result<Vec<Option<String>>, Fault> {
+    let asked: Vec<_> = entries
+        .iter()
+        .map(|entry| Reference {
+            direction: Direction::Local,
+            system: entry.system.as_str().into(),
+            kind: entry.kind.as_str().into(),
+            id: entry.identity.as_str().into(),
+        })
+        .collect();
+    let found = store.find(&asked)?;
+    let other = |(entry, found): (&CrossReference, Found)| match found {
+        Found::One(id) if *id != *entry.id => Some(format!("`{id}`")),
+        Found::Several => Some("several ids".to_owned()),
+        Found::One(_) | Found::None => None,
+    };
+    Ok(entries.iter().zip(found).map(other).collect())
+}
+
+fn second(entry: &CrossReference, other: &str) -> Fault {
+    let CrossReference { system, kind, .. } = entry;
+    Fault::stop(format!(
+        "`{system}` has {other} for this {kind} already, and an identity has one id in a system"
+    ))
+    .hint("see `trunkline xref show`, and remove the one that is wrong first: `trunkline xref remove`")
+}
+
 /// The entries of a file; everything that is wrong with it is told at once.
-fn read(file: &Path, plan: &Plan) -> Result<Vec<CrossReference>, Failure> {
+fn read(file: &Path, landscape: &Landscape, store: &DeferredStore) -> Result<Vec<CrossReference>, Failure> {
     const HEADER: &str = "begin with the line `system,kind,id,identity`, then one entry per line";
     let shown = file.display();
     let bytes =
@@ -248,7 +292,8 @@ fn read(file: &Path, plan: &Plan) -> Result<Vec<CrossReference>, Failure> {
     {
         return Err(header("a column is missing".to_owned()).into());
     }
-    let (mut entries, mut wrong) = (Vec::new(), 0);
+    let (mut entries, mut lines, mut wrong) = (Vec::new(), Vec::new(), 0);
+    let mut meant: HashMap<(String, String, String), u64> = HashMap::new();
     let mut known: HashMap<(String, String, String), String> = HashMap::new();
     let mut tell = |line: u64, what: &str| {
         say::talk(format_args!("error: {what}\n  --> {shown}:{line}"));
@@ -275,7 +320,7 @@ fn read(file: &Path, plan: &Plan) -> Result<Vec<CrossReference>, Failure> {
             id,
             identity,
         };
-        let fault = check_system(plan, &entry.system).and_then(|()| check_entry(&entry));
+        let fault = check_system(landscape, &entry.system).and_then(|()| check_entry(&entry));
         if let Err(fault) = fault {
             tell(row.line, &fault.what);
             continue;
@@ -285,7 +330,35 @@ fn read(file: &Path, plan: &Plan) -> Result<Vec<CrossReference>, Failure> {
             Some(before) if before != entry.identity => {
                 tell(row.line, "the id stands in the file twice, with two identities");
             }
-            _ => entries.push(entry),
+            Some(_) => {}
+            None => {
+                let key = (entry.system.clone(), entry.kind.clone(), entry.identity.clone());
+                match meant.insert(key, row.line) {
+                    None => {
+                        lines.push(row.line);
+                        entries.push(entry);
+                    }
+                    Some(line) => tell(
+                        row.line,
+                        &format!("the identity has another id of the system on line {line} already"),
+                    ),
+                }
+            }
+        }
+    }
+    // An id that the file gives another identity makes room for the new one.
+    let is_moved = |entry: &CrossReference, other: &str| {
+        let key = (
+            entry.system.clone(),
+            entry.kind.clone(),
+            other.trim_matches('`').to_owned(),
+        );
+        known.contains_key(&key)
+    };
+    let others = others(store, &entries)?;
+    for ((entry, other), line) in entries.iter().zip(others).zip(lines) {
+        if let Some(other) = other.filter(|other| !is_moved(entry, other)) {
+            tell(line, &second(entry, &other).what);
         }
     }
     if wrong > 0 {

@@ -7,6 +7,7 @@ mod cycles;
 mod doubt;
 mod flow;
 mod memory;
+mod systems;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,21 +16,22 @@ use std::{
 };
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-use trunkline_sdk::{Adapter, Endpoint, Options, Place, Problem, Settings, Shape, nearest};
+use trunkline_sdk::{Place, Problem, Settings, nearest};
 
-use self::flow::Checker;
+use self::{
+    flow::Checker,
+    systems::{End, Systems},
+};
 use super::{
-    known::Known,
-    landscape::{Landscape, SystemEntry},
+    landscape::Landscape,
     plan::{BusAddress, FlowPlan, Plan, SystemPlan},
     proto, schemas, tables,
 };
 use crate::{
-    adapters::Adapters,
     bus::{Channel, Topology, rabbitmq},
     canonical::rules::Rules,
     flow::{Carries, Scope},
-    mapping::{self, Source, functions::Zone},
+    mapping::{self, Source},
     names::{FlowName, ProcessName, SystemName, TypeName},
     store::{CrossReferences, DeferredStore, GivenStore},
 };
@@ -37,12 +39,25 @@ use crate::{
 /// Checks a landscape, whose own message types stand beside those of `model`. All problems at once, those of reading
 /// it among them, in the order of the files; without any, what will run.
 pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<Problem>> {
+    match plan(landscape, model) {
+        (plan, problems) if problems.is_empty() => Ok(plan),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// What of a landscape is right, for who needs no more than that, and all problems. With problems it is not to be run:
+/// flows that are wrong are not in it, and its bus may be none.
+pub fn plan(landscape: &Landscape, model: &DescriptorPool) -> (Plan, Vec<Problem>) {
     let mut problems = Vec::new();
     let pool = &proto::read(&landscape.files, model, &mut problems);
     let mut tables = tables::read(&landscape.files, &mut problems);
     let schemas = schemas::read(&landscape.files, &mut problems);
-    let systems = systems(landscape, &mut problems);
+    let systems = systems::read(landscape, &mut problems);
     tables.know_systems(systems.names());
+    if !systems.are_all() {
+        tables.hide_systems();
+    }
+    tables.hide_types(proto::hidden(&landscape.files, pool));
     let given = landscape
         .findings
         .is_lenient
@@ -51,7 +66,7 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
         Some(given) => given.clone(),
         None => Arc::new(DeferredStore::new(within(landscape, &landscape.store))),
     };
-    let zones = zones(landscape, &mut problems);
+    let zones = systems::zones(landscape, &mut problems);
     let channels = channels::read(landscape, pool, &mut problems);
     let keys = channels::keys(landscape, &channels, &mut problems);
     let mut flows: Vec<FlowPlan> = Vec::new();
@@ -96,58 +111,50 @@ pub fn check(landscape: &Landscape, model: &DescriptorPool) -> Result<Plan, Vec<
             Arc::clone(text),
         )));
     }
-    check_endpoints(&systems, &uses, &mut problems);
+    systems::check_ends(&systems, &uses, &mut problems);
     channels::check_ends(landscape, &uses, &mut problems);
     answers::check(landscape, &systems, &flows, &uses, &mut problems);
     cycles::check(landscape, &flows, &mut problems);
     memory::check(landscape, &flows, &mut problems);
     clear::check(landscape, &mut problems);
     let processes = processes(landscape, &mut problems);
-    let mut bus = bus(landscape, &mut problems);
-    if bus.is_none() && landscape.findings.is_lenient {
-        bus = BusAddress::parse("embedded:./data", &landscape.home).ok();
-    }
-    let problems = landscape.findings.with(problems);
-    match bus {
-        Some(bus) if problems.is_empty() => Ok(Plan {
-            home: landscape.home.clone(),
-            bus,
-            types: pool.clone(),
-            store: within(landscape, &landscape.store),
-            given,
-            topology: Topology {
-                channels: channels
-                    .iter()
-                    .map(|(name, descriptor)| Channel {
-                        name: name.clone(),
-                        type_name: TypeName::new(descriptor.full_name()),
-                    })
-                    .collect(),
-                queues: flows.iter().flat_map(FlowPlan::queues).collect(),
-            },
-            systems: systems
+    let bus = bus(landscape, &mut problems);
+    let bus = bus.unwrap_or_else(|| BusAddress::Embedded(within(landscape, "./data")));
+    let plan = Plan {
+        home: landscape.home.clone(),
+        bus,
+        types: pool.clone(),
+        store: within(landscape, &landscape.store),
+        given,
+        topology: Topology {
+            channels: channels
                 .iter()
-                .map(|(name, (adapter, settings))| {
-                    let plan = SystemPlan {
-                        adapter: *adapter,
-                        settings: (*settings).clone(),
-                    };
-                    (name.clone(), plan)
+                .map(|(name, descriptor)| Channel {
+                    name: name.clone(),
+                    type_name: TypeName::new(descriptor.full_name()),
                 })
                 .collect(),
-            flows,
-            processes,
-            tables,
-        }),
-        _ => Err(problems),
-    }
+            queues: flows.iter().flat_map(FlowPlan::queues).collect(),
+        },
+        systems: systems
+            .iter()
+            .map(|(name, (adapter, settings))| {
+                let plan = SystemPlan {
+                    adapter: *adapter,
+                    settings: (*settings).clone(),
+                };
+                (name.clone(), plan)
+            })
+            .collect(),
+        flows,
+        processes,
+        tables,
+    };
+    (plan, landscape.findings.with(problems))
 }
 
 /// What an address of a bus begins with.
 const BUSES: [&str; 3] = ["embedded", "amqp", "amqps"];
-
-/// The systems whose adapter is known, with their settings.
-type Systems<'l> = Known<SystemName, (&'static dyn Adapter, &'l Settings)>;
 
 /// What the flows use.
 struct Uses {
@@ -188,11 +195,6 @@ impl Uses {
         let name = message.full_name().to_owned();
         self.rules.entry(name).or_insert_with(compile).clone()
     }
-}
-
-enum End {
-    Source(Settings),
-    Sink(Settings, Option<Shape>),
 }
 
 /// So many names of what there is are told with one that is not there.
@@ -260,100 +262,6 @@ fn near_name(text: &str) -> String {
     };
     let near: String = text.chars().map(word).collect();
     near.trim_matches('-').to_owned()
-}
-
-fn systems<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> Systems<'l> {
-    let mut systems = Systems::new(landscape.knows_names);
-    for entry in &landscape.systems {
-        let name = SystemName::new(&entry.name)
-            .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
-        match (name, system(&landscape.adapters, entry, problems)) {
-            (Ok(name), Some(found)) => systems.insert(&entry.name, name, found),
-            (Ok(_), None) => systems.insert_wrong(&entry.name),
-            (Err(()), _) => {
-                systems.insert_told(entry.name.clone());
-                systems.insert_told(near_name(&entry.name));
-            }
-        }
-    }
-    systems
-}
-
-/// The time zones that systems declare, by the names of the systems.
-fn zones<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -> BTreeMap<&'l str, &'l str> {
-    let mut zones = BTreeMap::new();
-    for entry in &landscape.systems {
-        let Some(settings) = &entry.zone else {
-            continue;
-        };
-        match settings.text().filter(|text| !text.is_empty()) {
-            Some(text) if Zone::get(text).is_some() => drop(zones.insert(&*entry.name, text)),
-            Some(text) => problems.push(
-                Problem::new(&settings.place, format!("there is no time zone `{text}`"))
-                    .hint(Zone::near(text)),
-            ),
-            None => problems
-                .push(Problem::new(&settings.place, "`time_zone` names no time zone").hint(Zone::near(""))),
-        }
-    }
-    zones
-}
-
-/// The adapter of a system and its settings; `None`: which adapter it is cannot be said, and that was told.
-fn system<'l>(
-    adapters: &Adapters,
-    entry: &'l SystemEntry,
-    problems: &mut Vec<Problem>,
-) -> Option<(&'static dyn Adapter, &'l Settings)> {
-    let name = &entry.name;
-    let adapter = match entry.value.entries() {
-        Some([adapter]) => adapter,
-        found => {
-            let hint = match found {
-                Some([_, _, ..]) => "one system has one adapter: make two systems of it".to_owned(),
-                _ => match entry.value.text().filter(|word| adapters.find(word).is_some()) {
-                    Some(word) => format!("as in `{name}: {{ {word}: {{ … }} }}`"),
-                    None => format!("as in `{name}: {{ webhook: {{ listen: 127.0.0.1:8080 }} }}`"),
-                },
-            };
-            let what = format!("system `{name}` must name one adapter");
-            problems.push(Problem::new(&entry.place, what).hint(hint));
-            return None;
-        }
-    };
-    let word = &adapter.key;
-    let Some(found) = adapters.find(word) else {
-        let known = adapters.names();
-        problems.push(
-            Problem::new(&adapter.place, format!("there is no adapter `{word}`"))
-                .hint(unknown_hint(word, known, "adapters")),
-        );
-        return None;
-    };
-    if let Err(wrong) = Options::read(found.describe().system, &adapter.value) {
-        problems.extend(wrong);
-    }
-    Some((found, &adapter.value))
-}
-
-/// The adapters check what their tables of options cannot say; only systems whose options are right.
-fn check_endpoints(systems: &Systems<'_>, uses: &Uses, problems: &mut Vec<Problem>) {
-    for (name, (adapter, settings)) in systems.iter() {
-        if Options::read(adapter.describe().system, settings).is_err() {
-            continue;
-        }
-        let ends = uses.ends.iter().filter(|(system, _)| system == name);
-        let endpoints: Vec<_> = ends
-            .map(|(_, end)| match end {
-                End::Source(settings) => Endpoint::Source { settings },
-                End::Sink(settings, shape) => Endpoint::Sink {
-                    settings,
-                    shape: shape.as_ref(),
-                },
-            })
-            .collect();
-        problems.extend(adapter.check(settings, &endpoints));
-    }
 }
 
 fn processes(landscape: &Landscape, problems: &mut Vec<Problem>) -> BTreeMap<ProcessName, Vec<FlowName>> {

@@ -16,21 +16,23 @@ const MAX_SIZE: u64 = 4 << 20;
 /// Nor a file of YAML.
 const MAX_YAML: u64 = 256 << 10;
 
-/// More files of message types no landscape has, nor deeper folders of them.
-const MOST_PROTOS: usize = 2000;
+/// More files no landscape has, nor deeper folders of them.
+const MOST_FILES: usize = 20_000;
 const DEEPEST: usize = 16;
 
 /// The texts of a landscape by their path relative to its folder, with `/` between the parts.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     texts: BTreeMap<Arc<str>, Arc<str>>,
+    /// Those that an option names, by their path as it is written there: they are of no folder.
+    named: BTreeMap<Arc<str>, Arc<str>>,
     /// Files that are there and could not be read, which was told.
     unread: BTreeSet<String>,
 }
 
 impl Files {
-    /// Reads `trunkline.yaml`, `flows/*.yaml`, `maps/*.cel`, `tables/*.{csv,yaml}`, `tests/*.yaml`, `schemas/*` and
-    /// `proto/**/*.proto`.
+    /// Reads `trunkline.yaml`, and in their folders and the folders in these the flows (`.yaml`), maps (`.cel`), tables
+    /// (`.csv`, `.yaml`), tests (`.yaml`), schemas (`.json`, `.csv`) and message types (`.proto`).
     pub fn read(home: &Path, problems: &mut Vec<Problem>) -> Result<Self, Fault> {
         let mut files = Self::default();
         if !home.join("trunkline.yaml").exists() {
@@ -44,41 +46,22 @@ impl Files {
             ("tests", ["yaml", "yml"]),
             ("schemas", ["json", "csv"]),
         ] {
-            let entries = match fs::read_dir(home.join(folder)) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => {
+            match fs::read_dir(home.join(folder)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(Fault::stop(format!(
                         "cannot read the folder `{folder}`: {}",
                         error.kind()
                     )));
                 }
-            };
-            for entry in entries.flatten() {
-                let name = entry.file_name();
-                let name = name.to_string_lossy();
-                let Some((_, ending)) = name.rsplit_once('.') else {
-                    continue;
-                };
-                let path = format!("{folder}/{name}");
-                if name.starts_with('.') {
-                    continue;
-                } else if endings.contains(&ending) {
-                    files.take(home, &path, problems);
-                } else if endings.contains(&&*ending.to_lowercase()) {
-                    let what = format!("`{name}` is not read, for its ending is not `.{}`", endings[0]);
-                    problems.push(
-                        Problem::new(&start(&path), what).hint("write the ending in lower-case letters"),
-                    );
-                }
+                _ => files.take_all(home, folder, endings, problems),
             }
         }
-        files.take_protos(home, "proto", problems);
+        files.take_all(home, "proto", ["proto", "proto"], problems);
         Ok(files)
     }
 
-    /// Takes the `.proto` files of a folder and of the folders in it. Links to folders are not followed.
-    fn take_protos(&mut self, home: &Path, folder: &str, problems: &mut Vec<Problem>) {
+    /// Takes the files of a folder and of the folders in it that end so. Links to folders are not followed.
+    fn take_all(&mut self, home: &Path, folder: &str, endings: [&str; 2], problems: &mut Vec<Problem>) {
         let entries = match fs::read_dir(home.join(folder)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
@@ -93,14 +76,20 @@ impl Files {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let path = format!("{folder}/{name}");
-            if name.starts_with('.') || self.texts.len() > MOST_PROTOS {
+            let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+            let is_ours = endings.contains(&ending);
+            if name.starts_with('.') || self.texts.len() > MOST_FILES {
                 continue;
-            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            } else if !is_ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 if path.matches('/').count() < DEEPEST {
-                    self.take_protos(home, &path, problems);
+                    self.take_all(home, &path, endings, problems);
                 }
-            } else if name.ends_with(".proto") {
+            } else if is_ours {
                 self.take(home, &path, problems);
+            } else if endings.contains(&&*ending.to_lowercase()) {
+                let what = format!("`{name}` is not read, for its ending is not `.{}`", endings[0]);
+                problems
+                    .push(Problem::new(&start(&path), what).hint("write the ending in lower-case letters"));
             }
         }
     }
@@ -112,13 +101,13 @@ impl Files {
                 .into_iter()
                 .map(|(name, text)| (name.into(), text.into()))
                 .collect(),
-            unread: BTreeSet::new(),
+            ..Self::default()
         }
     }
 
     /// The text of a file.
     pub fn text(&self, name: &str) -> Option<&Arc<str>> {
-        self.texts.get(name)
+        self.texts.get(name).or_else(|| self.named.get(name))
     }
 
     /// Whether the file is there and could not be read, which was told.
@@ -131,15 +120,8 @@ impl Files {
         self.unread.iter().map(String::as_str)
     }
 
-    /// The files of a folder with their texts, in the order of their names.
-    pub fn in_folder(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
-        self.texts
-            .iter()
-            .filter(move |(name, _)| name.split_once('/').is_some_and(|(parent, _)| parent == folder))
-    }
-
     /// The files of a folder and of the folders in it, in the order of their names.
-    pub(crate) fn all_in(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+    pub fn in_folder(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
         let is_in = move |name: &str| {
             name.strip_prefix(folder)
                 .is_some_and(|rest| rest.starts_with('/'))
@@ -147,15 +129,36 @@ impl Files {
         self.texts.iter().filter(move |(name, _)| is_in(name))
     }
 
+    /// Takes a file that an option names, if it was not taken before. False: there is none.
+    pub(super) fn take_named(&mut self, home: &Path, name: &str, problems: &mut Vec<Problem>) -> bool {
+        let path = home.join(name);
+        if self.text(name).is_some() || self.is_unread(name) {
+            return true;
+        }
+        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return false;
+        }
+        if let Some(text) = self.text_of(&path, name, problems) {
+            self.named.insert(name.into(), text);
+        }
+        true
+    }
+
     fn take(&mut self, home: &Path, name: &str, problems: &mut Vec<Problem>) {
-        match read(&home.join(name)) {
-            Ok(text) => drop(self.texts.insert(name.into(), text.into())),
-            Err(Unread { line, what, hint }) => {
+        if let Some(text) = self.text_of(&home.join(name), name, problems) {
+            self.texts.insert(name.into(), text);
+        }
+    }
+
+    fn text_of(&mut self, path: &Path, name: &str, problems: &mut Vec<Problem>) -> Option<Arc<str>> {
+        read(path)
+            .map(Into::into)
+            .map_err(|Unread { line, what, hint }| {
                 self.unread.insert(name.to_owned());
                 let place = Place { line, ..start(name) };
                 problems.push(Problem::new(&place, what).hint(hint));
-            }
-        }
+            })
+            .ok()
     }
 }
 
@@ -223,6 +226,11 @@ fn no_landscape(home: &Path) -> Fault {
         return fault.hint("rename `trunkline.yml` to `trunkline.yaml`");
     }
     fault.hint("name the folder that holds `trunkline.yaml`: `trunkline run examples/shop`")
+}
+
+/// Where a landscape begins.
+pub(crate) fn first_place() -> Place {
+    start("trunkline.yaml")
 }
 
 /// The first character of a file.

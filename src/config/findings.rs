@@ -17,7 +17,8 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// These and what the check found: in the order of their places, the same problem once.
+    /// These and what the check found: the files on which others build first, then in the order of their places; the
+    /// same problem once.
     pub(crate) fn with(&self, checked: Vec<Problem>) -> Vec<Problem> {
         let mut unset: HashMap<_, Vec<&Place>> = HashMap::new();
         for problem in &self.unset {
@@ -36,10 +37,18 @@ impl Findings {
             .filter(|problem| !follows(problem))
             .chain(self.unset.iter().filter(|_| !self.is_lenient).cloned())
             .collect();
-        all.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.what.cmp(&b.what)));
+        let order = |problem: &Problem| (rank(&problem.place.file), problem.place.clone());
+        all.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.what.cmp(&b.what)));
         all.dedup();
         all
     }
+}
+
+/// What is wrong in the first of these may be behind what is told of the others.
+fn rank(file: &str) -> usize {
+    const FIRST: [&str; 4] = ["trunkline.yaml", "proto/", "tables/", "schemas/"];
+    let first = FIRST.iter().position(|first| file.starts_with(first));
+    first.unwrap_or(FIRST.len())
 }
 
 /// Both on one line.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trunkline_sdk::{Kind, Need, Opt, Options, Place, Problem, Settings};
+use trunkline_sdk::{Entry, Kind, Need, Opt, Options, Place, Problem, Settings};
 
 use super::{files::start, findings::Findings, variables::Variables, yaml};
 use crate::flow::THEN;
@@ -128,9 +128,17 @@ pub struct FlowFile {
     pub to: Option<Settings>,
     /// `retry:`.
     pub retry: Option<Settings>,
+    /// Whether all that stands in it was understood: a misspelt word may hide its steps, or where it goes.
+    pub(crate) is_whole: bool,
 }
 
 impl FlowFile {
+    /// Whether a part of it stands in this file: its own, and those of its mappings.
+    pub(crate) fn stands_in(&self, file: &str) -> bool {
+        let mut words = self.steps.iter().filter_map(Settings::entries).flatten();
+        *self.name.1.file == *file || words.any(|entry| entry.value.text() == Some(file))
+    }
+
     /// Reads a flow file; `None`: what is missing was told.
     pub(crate) fn read(
         file: &Arc<str>,
@@ -151,6 +159,8 @@ impl FlowFile {
         if let Err(found) = Options::read(FLOW, &root) {
             findings.problems.extend(found);
         }
+        let is_known = |entry: &Entry| FLOW.iter().any(|option| option.name == entry.key);
+        let is_whole = root.entries().is_some_and(|entries| entries.iter().all(is_known));
         let name = root.get("flow")?;
         let steps = match root.get("steps") {
             Some(steps) => steps
@@ -164,6 +174,7 @@ impl FlowFile {
             steps,
             to: root.get("to").cloned(),
             retry: root.get("retry").cloned(),
+            is_whole,
         })
     }
 }

@@ -48,6 +48,11 @@ impl<N, T> Known<N, T> {
         !self.is_whole || self.wrong.contains(text) || self.told.contains(text)
     }
 
+    /// Whether these are all there are: everything that declares them could be read, and was right.
+    pub(crate) fn are_all(&self) -> bool {
+        self.is_whole && self.told.is_empty()
+    }
+
     /// All names, whether what they stand for is right or wrong, in order.
     pub(crate) fn names(&self) -> Vec<&str> {
         let all: BTreeSet<_> = self.right.keys().chain(&self.wrong).map(String::as_str).collect();

@@ -8,6 +8,7 @@ use super::{
     files::{Files, start},
     findings::Findings,
     flow::FlowFile,
+    named,
     variables::Variables,
     yaml,
 };
@@ -102,6 +103,8 @@ pub struct Landscape {
     pub bus: (String, Place),
     /// `store:`.
     pub store: String,
+    /// Where that stands, if it does.
+    pub(crate) store_place: Option<Place>,
     /// `systems:`.
     pub systems: Vec<SystemEntry>,
     /// `channels:`.
@@ -162,7 +165,9 @@ impl Landscape {
     pub fn read(home: PathBuf, variables: &Variables<'_>) -> Result<Self, Fault> {
         let mut problems = Vec::new();
         let files = Files::read(&home, &mut problems)?;
-        Ok(Self::of(home, files, variables, problems))
+        let mut landscape = Self::of(home, files, variables, problems);
+        named::take(&mut landscape);
+        Ok(landscape)
     }
 
     /// To be looked at and not run: a variable that is not set is no problem then.
@@ -170,6 +175,13 @@ impl Landscape {
     pub fn to_look_at(mut self) -> Self {
         self.findings.is_lenient = true;
         self
+    }
+
+    /// Whether its systems and its store are told for certain, whatever else is wrong.
+    pub fn is_known(&self) -> bool {
+        let wrong = self.findings.problems.iter().chain(&self.findings.unset);
+        let mut places = wrong.map(|problem| &problem.place);
+        self.is_read && self.knows_names && !places.any(|place| Some(place) == self.store_place.as_ref())
     }
 
     /// A landscape of these files, and what is wrong with those that could not be read.
@@ -186,7 +198,8 @@ impl Landscape {
         let text = files.text(&file).cloned().unwrap_or_default();
         let told = findings.problems.len();
         let root = yaml::read(&file, &text, variables, &mut findings);
-        let knows_names = root.as_ref().is_some_and(knows_names);
+        // What was said twice and left out may hold others.
+        let knows_names = root.as_ref().is_some_and(knows_names) && findings.left_out.is_empty();
         let is_read = root.is_some() || findings.problems.len() == told;
         let root = root.unwrap_or_else(|| {
             if findings.problems.len() == told && files.text(&file).is_some() {
@@ -248,12 +261,14 @@ impl Landscape {
             knows_flows = false;
         }
         let store = text_of("store").unwrap_or("./data").to_owned();
-        Self {
+        let store_place = root.get("store").map(|store| store.place.clone());
+        let mut landscape = Self {
             home,
             files,
             place,
             bus,
             store,
+            store_place,
             systems,
             channels,
             processes,
@@ -263,7 +278,9 @@ impl Landscape {
             knows_flows,
             adapters: Adapters::default(),
             findings,
-        }
+        };
+        named::tell(&mut landscape);
+        landscape
     }
 }
 

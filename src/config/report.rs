@@ -31,7 +31,8 @@ pub fn report(landscape: &Landscape, problems: &[Problem]) -> String {
 
 fn one(line: Option<&str>, secrets: &Secrets, problem: &Problem, out: &mut String) -> std::fmt::Result {
     let place = &problem.place;
-    writeln!(out, "error: {}", problem.what)?;
+    let shown = |text: &str| text.chars().map(visible).collect::<String>();
+    writeln!(out, "error: {}", shown(&problem.what))?;
     writeln!(out, "  --> {place}")?;
     if let Some(line) = line {
         let Shown { text, place } = part(secrets.hide(line, place));
@@ -44,13 +45,29 @@ fn one(line: Option<&str>, secrets: &Secrets, problem: &Problem, out: &mut Strin
             .take(column)
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
-        writeln!(out, "   | {text}")?;
+        writeln!(out, "   | {}", shown(&text))?;
         writeln!(out, "   | {margin}{}", "^".repeat(width))?;
     }
     if let Some(hint) = &problem.hint {
-        writeln!(out, "   = hint: {hint}")?;
+        writeln!(out, "   = hint: {}", shown(hint))?;
     }
     Ok(())
+}
+
+/// What a terminal would act upon, or not show at all, as a character of its own, so that the mark stands under its word.
+fn visible(c: char) -> char {
+    match c {
+        '\t' => c,
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '\u{2421}',
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => '\u{fffd}',
+        _ => c,
+    }
 }
 
 /// So much of a line is shown, in characters, and so much of it before the mark.

@@ -166,7 +166,7 @@ fn value(kind: &Kind) -> Value {
     let or_variable = |schema: Value| json!({ "anyOf": [schema, variable] });
     let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
     match kind {
-        Kind::Text => json!({ "type": ANY, "minLength": 1 }),
+        Kind::Text | Kind::File => json!({ "type": ANY, "minLength": 1 }),
         Kind::Secret => text(r"\$\{|^env:[A-Za-z0-9_]+$|^file:."),
         Kind::Url => json!({ "type": "string", "minLength": 1 }),
         Kind::Flag => or_variable(json!({ "enum": [true, false, "true", "false"] })),

@@ -172,7 +172,13 @@ fn value(kind: &'static Kind, settings: &Settings, places: &mut Vec<Place>) {
             None => all(settings, places),
         },
         Kind::Group(options) | Kind::OneOf(options) => group(options, settings, places),
-        Kind::Text | Kind::Flag | Kind::Number(..) | Kind::Duration | Kind::Size | Kind::Choice(_) => {
+        Kind::Text
+        | Kind::File
+        | Kind::Flag
+        | Kind::Number(..)
+        | Kind::Duration
+        | Kind::Size
+        | Kind::Choice(_) => {
             if settings.text().is_none() {
                 all(settings, places);
             }

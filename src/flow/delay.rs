@@ -31,7 +31,7 @@ pub(super) const DELAY: &[Opt] = &[
 
 enum Due {
     After(Duration),
-    At(Formula),
+    At(Box<Formula>),
 }
 
 struct Delayer {
@@ -56,7 +56,9 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
         (Some(time), None) => Due::After(time),
         (None, Some(until)) => {
             let source = scope.expression(until)?;
-            Due::At(scope.compile(&[&source], |environment| Formula::instant(&source, environment))?)
+            Due::At(Box::new(scope.compile(&[&source], |environment| {
+                Formula::instant(&source, environment)
+            })?))
         }
         _ => {
             scope

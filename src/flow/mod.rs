@@ -34,7 +34,7 @@ use trunkline_sdk::{Kind, Need, Opt, Settings};
 pub use key::{Keyed, Keys};
 pub use processor::{Expression, Processor, Rule, Step};
 pub(crate) use rehearse::rehearse;
-pub(crate) use run::{Flow, Outcomes, cause, onward, outputs, run, tell_refused, valid};
+pub(crate) use run::{Flow, Outcomes, cause, obeys, onward, outputs, run, tell_refused, valid};
 pub(crate) use scope::{Carries, Scope};
 pub use steps::{Emitted, Failed, Steps, Verdict};
 pub use then::FollowUp;

@@ -50,15 +50,8 @@ pub enum Step {
     Emit(Vec<Message>),
     /// The message leaves the flow for these channels, at least one.
     Send(Message, Vec<ChannelName>),
-    /// The message goes on, and this copy of it leaves the flow for a channel.
-    Copy {
-        /// What goes on.
-        on: Message,
-        /// The copy.
-        copy: Message,
-        /// Where it goes.
-        to: ChannelName,
-    },
+    /// The message goes on, and a copy of it leaves the flow for this channel.
+    Copy(Message, ChannelName),
     /// The message goes on if it is the first of this key; a repeat ends here.
     Once {
         /// The message.

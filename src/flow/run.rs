@@ -475,7 +475,7 @@ pub(crate) fn valid<'e>(
 }
 
 /// Whether an encoded message obeys these rules; what it breaks is counted.
-pub(super) fn obeys(rules: Option<&Rules>, bytes: &[u8], tally: &Tally) -> Result<(), Fault> {
+pub(crate) fn obeys(rules: Option<&Rules>, bytes: &[u8], tally: &Tally) -> Result<(), Fault> {
     let Some(rules) = rules else { return Ok(()) };
     let violations = rules.check(bytes, SystemTime::now).map_err(|broken| {
         Fault::dead_letter(format!("the message cannot be read: {broken}"))

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-use trunkline_sdk::{Field, Place, Problem, Settings, Shape};
+use trunkline_sdk::{Place, Problem, Settings, Shape};
 
 use crate::{
+    canonical::Tree,
     config::{Files, Known, unknown_hint},
     mapping::{self, Environment, RecordSchema, Source, Tables, This},
     names::{ChannelName, FlowName},
@@ -28,21 +29,12 @@ pub(crate) enum Carries {
 }
 
 impl Carries {
-    /// The fields that arrive at a sink, where they are known.
+    /// What arrives at a sink, where it is known.
     pub(crate) fn shape(&self) -> Option<Shape> {
         match self {
             Carries::Record | Carries::Declared(_) | Carries::Unknown => None,
             Carries::Native(shape) => Some(shape.clone()),
-            Carries::Message(descriptor) => Some(Shape {
-                name: descriptor.full_name().to_owned(),
-                fields: descriptor
-                    .fields()
-                    .map(|field| Field {
-                        name: field.name().to_owned(),
-                        scalar: !field.is_list() && !field.is_map() && is_scalar(&field),
-                    })
-                    .collect(),
-            }),
+            Carries::Message(descriptor) => Some(Tree::new(descriptor).shape()),
         }
     }
 
@@ -52,17 +44,6 @@ impl Carries {
             Carries::Message(descriptor) => Some(descriptor),
             Carries::Record | Carries::Declared(_) | Carries::Native(_) | Carries::Unknown => None,
         }
-    }
-}
-
-/// One value where a person would see one: numbers, texts, enums, and the well-known times.
-fn is_scalar(field: &prost_reflect::FieldDescriptor) -> bool {
-    match field.kind() {
-        prost_reflect::Kind::Message(message) => matches!(
-            message.full_name(),
-            "google.protobuf.Timestamp" | "google.protobuf.Duration" | "google.type.Date"
-        ),
-        _ => true,
     }
 }
 

@@ -56,10 +56,27 @@ fn compile(settings: &Settings, scope: &mut Scope<'_>) -> Option<Split> {
         .ok()?;
     let each = scope.expression(options.get("each")?);
     let emit = scope.mapping(options.get("emit")?);
-    let (each, emit, variable) = (each?, emit?, options.text("as")?);
+    let variable = word(options.get("as")?, scope);
+    let (each, emit, variable) = (each?, emit?, variable?);
     scope.compile(&[&each, &emit], |environment| {
-        Split::compile(&each, variable, &emit, environment, None)
+        Split::compile(&each, &variable, &emit, environment, None)
     })
+}
+
+/// The word for one element; `None`: nothing could be read by it, and that was told.
+fn word(named: &Settings, scope: &mut Scope<'_>) -> Option<String> {
+    let word = named.text()?;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_word = word.chars().all(is_part) && !word.starts_with(|c: char| c.is_ascii_digit());
+    let what = match word {
+        "this" => "`this` is the whole message already".to_owned(),
+        "attributes" => "`attributes` are those of the message already".to_owned(),
+        _ if is_word && !word.is_empty() => return Some(word.to_owned()),
+        _ => format!("`{word}` is no word for one element"),
+    };
+    scope.problem(&named.place, what).hint =
+        Some("letters, digits and `_`, as in `line`; `emit` reads the element by it: `line.sku`".to_owned());
+    None
 }
 
 #[async_trait]

@@ -112,12 +112,17 @@ impl Steps {
                         message: message.clone(),
                         to: Some(to),
                     })),
-                    Ok(Step::Copy { on, copy, to }) => {
+                    Ok(Step::Copy(message, to)) => {
                         emitted.push(Emitted {
-                            message: copy,
+                            // It is no request: nobody answers to it, and nobody waits for it.
+                            message: Message {
+                                reply_to: None,
+                                expires_at: None,
+                                ..message.clone()
+                            },
                             to: Some(to),
                         });
-                        next.push(on);
+                        next.push(message);
                     }
                     Ok(Step::Once { message, key, within }) => {
                         let place = match memory.as_deref_mut() {

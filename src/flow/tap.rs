@@ -37,15 +37,6 @@ impl Processor for WireTap {
     }
 
     async fn process(&self, message: Message) -> Result<Step, Fault> {
-        let copy = Message {
-            reply_to: None,
-            expires_at: None,
-            ..message.clone()
-        };
-        Ok(Step::Copy {
-            on: message,
-            copy,
-            to: self.to.clone(),
-        })
+        Ok(Step::Copy(message, self.to.clone()))
     }
 }

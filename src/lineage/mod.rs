@@ -17,6 +17,7 @@ pub use self::{
     reach::Chain,
 };
 use crate::{
+    canonical::Tree,
     config::{Feed, FlowPlan, Plan, Target},
     flow::Expression,
     mapping::{How, Made, Part},
@@ -187,7 +188,13 @@ impl Lineage {
                 made: mapping.made(),
             });
         }
-        if let Target::System { system, settings, .. } = &flow.target {
+        if let Target::System {
+            system,
+            settings,
+            arrives,
+            ..
+        } = &flow.target
+        {
             let to = Site::Sink(system.clone());
             let used = plan
                 .systems
@@ -195,15 +202,22 @@ impl Lineage {
                 .and_then(|plan| plan.adapter.uses(&plan.settings, settings));
             let made = match used {
                 None => Made::Copy(String::new()),
-                Some(used) => Made::Parts(
-                    used.into_iter()
-                        .map(|used| Part {
-                            name: used.name,
-                            made: Made::Copy(used.path),
-                            place: used.place,
+                Some(used) => {
+                    // A sink names what it sees; here are the fields of the message behind that.
+                    let tree = arrives.as_ref().map(Tree::new);
+                    let fields = |path| match &tree {
+                        Some(tree) => tree.fields_at(path),
+                        None => vec![path.to_owned()],
+                    };
+                    let parts = used.iter().flat_map(|used| {
+                        fields(&used.path).into_iter().map(|field| Part {
+                            name: used.name.clone(),
+                            made: Made::Copy(field),
+                            place: used.place.clone(),
                         })
-                        .collect(),
-                ),
+                    });
+                    Made::Parts(parts.collect())
+                }
             };
             hops.push(Hop {
                 from: at,

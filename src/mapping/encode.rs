@@ -1,12 +1,14 @@
 //! Values to protobuf bytes, exactly, or it is a fault: numbers, bools and enums, instants and durations, and the
 //! messages that stand for a value: wrappers, JSON's values, `Any`.
 
+use std::cmp::Ordering;
+
 use trunkline_sdk::Value;
 
 use super::{
     evaluate::Run,
     failure::Failure,
-    functions::{Number, digits_to_integer},
+    functions::{Number, compare_numbers, digits_to_integer},
     json,
     scalar::{Scalar, Wrapped},
     value::Val,
@@ -105,11 +107,18 @@ fn wrapped(value: &Val<'_>) -> Option<Wrapped> {
         Val::Double(_) => Wrapped::Double,
         Val::Text(_) => Wrapped::Text,
         Val::Bytes(_) => Wrapped::Bytes,
-        Val::Number(_) => match Number::of(value)? {
-            Number::Int(_) => Wrapped::Int64,
-            Number::Uint(_) => Wrapped::Uint64,
-            Number::Double(_) => Wrapped::Double,
-        },
+        Val::Number(_) => {
+            let number = Number::of(value)?;
+            match number.as_integer() {
+                Some(whole) if i64::try_from(whole).is_ok() => Wrapped::Int64,
+                Some(whole) if u64::try_from(whole).is_ok() => Wrapped::Uint64,
+                // Nobody has asked for a double: only where it is the same number.
+                _ => {
+                    let double = Number::Double(number.as_double()?);
+                    (compare_numbers(number, double) == Some(Ordering::Equal)).then_some(Wrapped::Double)?
+                }
+            }
+        }
         _ => return None,
     })
 }
@@ -141,8 +150,8 @@ pub(super) fn put_packed(scalar: Scalar, value: &Val<'_>, out: &mut Vec<u8>) -> 
         },
         Scalar::Double | Scalar::Float => {
             let number = Number::of(value)
-                .ok_or_else(|| misfit(scalar, value))?
-                .as_double();
+                .and_then(Number::as_double)
+                .ok_or_else(|| misfit(scalar, value))?;
             if scalar == Scalar::Double {
                 out.extend_from_slice(&number.to_le_bytes());
             } else {
@@ -157,7 +166,7 @@ pub(super) fn put_packed(scalar: Scalar, value: &Val<'_>, out: &mut Vec<u8>) -> 
             let number = match value {
                 Val::Int(number) => i128::from(*number),
                 Val::Uint(number) => i128::from(*number),
-                Val::Number(digits) => match digits_to_integer(digits) {
+                Val::Number(digits) => match digits_to_integer(digits.as_str()) {
                     Some((number, false)) => number,
                     _ => return Err(misfit(scalar, value)),
                 },
@@ -169,14 +178,13 @@ pub(super) fn put_packed(scalar: Scalar, value: &Val<'_>, out: &mut Vec<u8>) -> 
     Ok(())
 }
 
-/// Whether a number known before fits a field of this kind; what is no whole number fits or not by its type.
-pub(crate) fn integer_fits(scalar: Scalar, value: &Val<'_>) -> bool {
-    let number = match value {
-        Val::Int(number) => i128::from(*number),
-        Val::Uint(number) => i128::from(*number),
-        _ => return true,
-    };
-    matches!(scalar, Scalar::Double | Scalar::Float) || put_integer(scalar, number, &mut Vec::new()).is_some()
+/// Whether a number known before fits a field of this kind; what is no number fits or not by its type.
+pub(crate) fn constant_fits(scalar: Scalar, value: &Val<'_>) -> bool {
+    match scalar {
+        Scalar::Wrapper(wrapped) => constant_fits(wrapped.scalar(), value),
+        _ if scalar.wire_type() == 2 || !matches!(value, Val::Int(_) | Val::Uint(_) | Val::Double(_)) => true,
+        _ => put_packed(scalar, value, &mut Vec::new()).is_ok(),
+    }
 }
 
 #[inline]

@@ -32,13 +32,10 @@ impl<'a> Entries<'a> {
         let known = match &key {
             Val::Bool(flag) => Key::Bool(*flag),
             Val::Text(text) => Key::Text(text.as_str().into()),
-            other => match Number::of(other) {
-                Some(Number::Int(number)) => Key::Number(i128::from(number)),
-                Some(Number::Uint(number)) => Key::Number(i128::from(number)),
-                _ => {
-                    let what = format!("{} cannot be the key of a map", other.kind());
-                    return Err(Failure::new(what).hint("string, int, uint or bool"));
-                }
+            Val::Double(_) => return Err(no_key(&key)),
+            other => match Number::of(other).and_then(Number::as_integer) {
+                Some(number) => Key::Number(number),
+                None => return Err(no_key(other)),
             },
         };
         if !self.known.insert(known) {
@@ -51,6 +48,10 @@ impl<'a> Entries<'a> {
     pub(super) fn into_map(self) -> Val<'a> {
         Val::Map(Arc::new(self.entries))
     }
+}
+
+fn no_key(value: &Val<'_>) -> Box<Failure> {
+    Failure::new(format!("{} cannot be the key of a map", value.kind())).hint("string, int, uint or bool")
 }
 
 /// Whether a value is the empty one of its kind, as `optional.ofNonZeroValue` asks.
@@ -70,6 +71,6 @@ pub(super) fn is_zero(value: &Val<'_>, budget: &mut Budget) -> Result<bool, Box<
         | Val::List(_)
         | Val::Items(_)
         | Val::Map(_) => size_of(value, budget)? == 0,
-        number => Number::of(number).is_some_and(|number| number.as_double() == 0.0),
+        number => Number::of(number).is_some_and(Number::is_zero),
     })
 }

@@ -160,22 +160,14 @@ impl<'a> Run<'a> {
                 if *optional && matches!(of, Val::Absent | Val::Null) {
                     return Ok(Val::Absent);
                 }
+                let written = index;
                 let index = self.evaluate(index)?;
                 match element(&of, &index, &mut self.budget).map_err(|failure| failure.at(*at))? {
                     // In a record null is nothing there; in a map of the expression it is a value.
                     Some(Val::Null) if *optional && matches!(of, Val::Record(_)) => Ok(Val::Absent),
                     Some(value) => Ok(value),
                     None if *optional => Ok(Val::Absent),
-                    None => Err(Failure::new(format!(
-                        "{} has no such {}",
-                        of.kind(),
-                        if matches!(index, Val::Text(_)) {
-                            "key"
-                        } else {
-                            "item"
-                        }
-                    ))
-                    .at(*at)),
+                    None => Err(missing(&of, &index, written).at(*at)),
                 }
             }
             Node::Negate(of, at) => {
@@ -363,9 +355,10 @@ fn type_of<'a>(value: &Val<'a>) -> &'a str {
         Val::Int(_) => "int",
         Val::Uint(_) => "uint",
         Val::Double(_) => "double",
-        Val::Number(_) => match Number::of(value) {
-            Some(Number::Int(_)) => "int",
-            Some(Number::Uint(_)) => "uint",
+        // The kinds of CEL in which it has room.
+        Val::Number(_) => match Number::of(value).and_then(Number::as_integer) {
+            Some(number) if i64::try_from(number).is_ok() => "int",
+            Some(number) if u64::try_from(number).is_ok() => "uint",
             _ => "double",
         },
         Val::Text(_) => "string",
@@ -377,4 +370,17 @@ fn type_of<'a>(value: &Val<'a>) -> &'a str {
         Val::Record(Value::List(_)) | Val::Repeated(..) | Val::List(_) | Val::Items(_) => "list",
         Val::Record(_) | Val::Entries(..) | Val::Map(_) => "map",
     }
+}
+/// What is told where nothing is under an index. A key is named only where the mapping itself says it: one that is
+/// computed is a value of the record.
+#[cold]
+fn missing(of: &Val<'_>, index: &Val<'_>, written: &Node) -> Box<Failure> {
+    let what = match (written, index) {
+        (Node::Const(_), Val::Text(name)) => format!("{} has no `{}`", of.kind(), name.as_str()),
+        (_, Val::Text(_)) => format!("{} has no such key", of.kind()),
+        (Node::Const(_), Val::Int(at)) => format!("{} has no item [{at}]", of.kind()),
+        _ => format!("{} has no such item", of.kind()),
+    };
+    Failure::new(what)
+        .hint("where it may be missing: `[?…]` instead of `[…]` gives an optional, as in `[?0].orValue(…)`")
 }

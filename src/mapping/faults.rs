@@ -65,7 +65,12 @@ impl Faults {
     #[cold]
     pub(crate) fn into_fault(self, source: &Source, whole: Span) -> Fault {
         let mut what = String::new();
+        let mut is_told = false;
         for (at, (path, failure)) in self.list.iter().enumerate() {
+            // Whatever comes behind it fails for the same reason.
+            if failure.exhausted && std::mem::replace(&mut is_told, true) {
+                continue;
+            }
             if at > 0 {
                 what.push_str("; ");
             }

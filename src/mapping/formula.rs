@@ -94,7 +94,7 @@ impl Formula {
                 Val::Text(text) => text.as_str().to_owned(),
                 Val::Int(number) => number.to_string(),
                 Val::Uint(number) => number.to_string(),
-                Val::Number(digits) => (*digits).to_owned(),
+                Val::Number(digits) => digits.as_str().to_owned(),
                 Val::Bool(value) => value.to_string(),
                 other => {
                     return Err(Failure::new(format!("is {}, which is no key", other.kind()))

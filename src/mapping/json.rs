@@ -1,13 +1,13 @@
 //! `google.protobuf.Struct`, `Value` and `ListValue`: JSON inside a message, read as maps, lists and scalars, and
 //! written from them. As deep as messages may nest, and no deeper.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use trunkline_sdk::Value;
 
 use super::{
     failure::{Budget, Failure},
-    functions::{Number, unfit},
+    functions::{Number, compare_numbers, unfit},
     parts::{entries, items},
     value::{Blob, Text, Val},
 };
@@ -84,6 +84,12 @@ fn text(bytes: Blob<'_>) -> Result<Val<'_>, Broken> {
         Blob::Borrowed(bytes) => Text::Borrowed(wire::text(bytes)?),
         Blob::Shared(bytes) => Text::Shared(wire::text(&bytes)?.into()),
     }))
+}
+
+/// Whether a double has room for a record's number; a whole one beyond 2^53 is treated as ints are.
+fn is_kept(number: Number<'_>, double: f64) -> bool {
+    let whole = (9_007_199_254_740_993.0..18_446_744_073_709_551_616.0).contains(&double.abs());
+    !whole && compare_numbers(number, Number::Double(double)) == Some(Ordering::Equal)
 }
 
 /// The paths of a field mask, as JSON has them: in camel case, with commas between.
@@ -192,13 +198,17 @@ pub(super) fn put_value(
         // Beyond 2^53 a double has no room for it, and JSON writes it as a text.
         Val::Int(number) if number.unsigned_abs() > 1 << 53 => put_text(&number.to_string())?,
         Val::Uint(number) if *number > 1 << 53 => put_text(&number.to_string())?,
-        other => match Number::of(other) {
-            Some(number) => {
-                wire::put_tag(out, 2, 1);
-                out.extend_from_slice(&number.as_double().to_le_bytes());
+        other => {
+            let number = Number::of(other).ok_or_else(|| unfit("value of JSON", other))?;
+            match (number.as_double(), other) {
+                (Some(double), Val::Number(digits)) if !is_kept(number, double) => put_text(digits.as_str())?,
+                (None, Val::Number(digits)) => put_text(digits.as_str())?,
+                (double, _) => {
+                    wire::put_tag(out, 2, 1);
+                    out.extend_from_slice(&double.unwrap_or(f64::NAN).to_le_bytes());
+                }
             }
-            None => return Err(unfit("value of JSON", other)),
-        },
+        }
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
         let digits;
         let code = match &key {
             Val::Text(text) => text.as_str(),
-            Val::Number(digits) => digits,
+            Val::Number(digits) => digits.as_str(),
             Val::Int(number) => {
                 digits = number.to_string();
                 &digits

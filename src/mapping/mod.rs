@@ -11,7 +11,7 @@
 //! - an enum is compared with, and set from, its word as a text, in full or without the type's prefix; it is checked;
 //! - a part of a record (of unknown type until it runs) goes into a scalar field only if it is exactly of the field's
 //!   kind, and never into a message, timestamp, enum or list field: conversions are written out;
-//! - numbers of records are decimal texts that keep their digits; reckoned with, they are int, uint or double;
+//! - numbers of records are decimal: compared digit by digit, reckoned with exactly to 38 digits, or it is a fault;
 //! - a record's null counts as nothing there for `has()` and `.?`; `has(a.b.c)` is false where `a.b` is missing;
 //! - a pattern and the name of a lookup table are literals, so that they are checked before they run.
 //!
@@ -29,6 +29,7 @@ mod faults;
 mod field;
 mod formula;
 pub mod functions;
+mod hidden;
 mod json;
 mod kind;
 mod known;
@@ -44,6 +45,7 @@ mod references;
 pub(crate) mod rule;
 mod scalar;
 mod schema;
+mod shape;
 mod source;
 mod split;
 mod syntax;
@@ -54,6 +56,7 @@ mod value;
 
 pub use explain::{Explanation, Origin, Reason, explain};
 pub use formula::Formula;
+pub use hidden::Hidden;
 pub use lineage::{How, Leaf, Made, Part, Read};
 pub use predicate::Predicate;
 pub use references::{Attempt, Direction, Found, Reference, ReferenceUse, References};
@@ -63,7 +66,7 @@ pub use split::Split;
 pub use tables::{Table, Tables};
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-use trunkline_sdk::{Fault, Field, Problem, Shape, Value};
+use trunkline_sdk::{Fault, Problem, Shape, Value};
 
 use check::Checker;
 use evaluate::Run;
@@ -182,7 +185,7 @@ pub fn endless() -> Fault {
 pub enum Produces {
     /// A canonical message of this type.
     Message(MessageDescriptor),
-    /// A native record with these fields, as far as they are known.
+    /// A native record that looks like this, as far as it is known.
     Record(Shape),
 }
 
@@ -230,10 +233,7 @@ impl Mapping {
         let form = checker.form(&typed.ty);
         let produces = match &typed.ty {
             Type::Message(message) => Produces::Message(message.clone()),
-            _ => Produces::Record(Shape {
-                name: source.name().to_owned(),
-                fields: fields(&typed.node),
-            }),
+            _ => Produces::Record(shape::of(source.name(), &typed.node, &form)),
         };
         let (node, slots, references) = (typed.node, checker.slots(), checker.references());
         checker.finish(Self {
@@ -309,6 +309,26 @@ impl Mapping {
         Err(endless())
     }
 
+    /// The references that it needs for one message or record, as `ask` answers them; also where it fails in the end.
+    ///
+    /// Faults: those of `ask`.
+    pub fn gather(
+        &self,
+        input: Input<'_>,
+        facts: &dyn Facts,
+        mut ask: impl FnMut(&[Reference]) -> Result<Vec<Found>, Fault>,
+    ) -> Result<References, Fault> {
+        let mut known = References::default();
+        for _ in 0..TURNS {
+            let Ok(Attempt::Needs(needs)) = self.attempt(input, facts, &known) else {
+                break;
+            };
+            let found = ask(&needs)?;
+            known.extend(needs.into_iter().zip(found));
+        }
+        Ok(known)
+    }
+
     /// Translates one message or record, or says which cross-references it needs for that.
     ///
     /// Faults: [`trunkline_sdk::Remedy::DeadLetter`], with every field that failed by its path and place, and without
@@ -354,22 +374,4 @@ impl Mapping {
             Err(faults.into_fault(&self.source, self.whole))
         }
     }
-}
-
-/// The fields of a map literal, as far as their names are literals.
-fn fields(node: &Node) -> Vec<Field> {
-    let Node::Map(entries, _) = node else {
-        return Vec::new();
-    };
-    entries
-        .iter()
-        .filter_map(|entry| match &entry.key {
-            Node::Const(value::Val::Text(name)) => Some(Field {
-                name: name.as_str().to_owned(),
-                scalar: matches!(entry.form, Form::Plain | Form::Enum(_))
-                    && !matches!(entry.value, Node::Map(..) | Node::List(_)),
-            }),
-            _ => None,
-        })
-        .collect()
 }

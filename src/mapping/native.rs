@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
             (Val::Uint(number), _) => Ok(Value::Number(number.to_string().into())),
             (Val::Double(number), _) if number.is_finite() => Ok(Value::Number(number.to_string().into())),
             (Val::Double(_), _) => Err(Failure::new("the result is not a finite number")),
-            (Val::Number(digits), _) => Ok(Value::Number((*digits).to_owned().into())),
+            (Val::Number(digits), _) => Ok(Value::Number(digits.as_str().to_owned().into())),
             (Val::Text(text), _) => self
                 .budget
                 .bytes(text.as_str().len())

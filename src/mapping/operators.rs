@@ -7,12 +7,12 @@ use trunkline_sdk::Value;
 
 use super::{
     failure::{Budget, Failure},
-    functions::{Number, compare_numbers, digits_to_integer},
+    functions::{Decimal, Number, Undivided, compare_numbers},
     kind::Kind,
     parts::{entries, items},
     plan::Evaluated,
     syntax::BinaryOp,
-    value::{Blob, Val},
+    value::{Blob, Text, Val},
 };
 use crate::canonical::time::{Instant, RANGE, Span};
 
@@ -60,12 +60,8 @@ pub(crate) fn equal<'a>(one: &Val<'a>, two: &Val<'a>, budget: &mut Budget) -> Re
             (Some(_), Some(_)) => false,
             _ => one.as_slice() == two.as_slice(),
         },
-        (Val::Number(one), Val::Number(two)) if one == two => true,
-        (Val::Number(one), Val::Number(two)) => match (digits_to_integer(one), digits_to_integer(two)) {
-            (Some((one, false)), Some((two, false))) => one == two,
-            _ => equal_numbers(&Val::Number(one), &Val::Number(two)),
-        },
-        _ if Number::of(one).is_some() => equal_numbers(one, two),
+        (Val::Number(one), Val::Number(two)) if one.as_str() == two.as_str() => true,
+        _ if is_number(one) => is_number(two) && compare_any(one, two)? == Some(Ordering::Equal),
         (one, two) if is_list(one) && is_list(two) => {
             let (one, two) = (items(one, budget)?, items(two, budget)?);
             if one.len() != two.len() {
@@ -157,11 +153,38 @@ fn unpacked(any: &DynamicMessage) -> Option<DynamicMessage> {
     DynamicMessage::decode(kind, bytes.as_bytes()?.clone()).ok()
 }
 
-fn equal_numbers(one: &Val<'_>, two: &Val<'_>) -> bool {
-    match (Number::of(one), Number::of(two)) {
-        (Some(one), Some(two)) => compare_numbers(one, two) == Some(Ordering::Equal),
-        _ => false,
+/// What most numbers of records are: a whole number of some digits.
+#[inline]
+fn small(value: &Val<'_>) -> Option<i64> {
+    match value {
+        Val::Int(number) => Some(*number),
+        Val::Number(digits) if digits.as_str().len() < 19 => digits.as_str().parse().ok(),
+        _ => None,
     }
+}
+
+fn is_number(value: &Val<'_>) -> bool {
+    matches!(
+        value,
+        Val::Int(_) | Val::Uint(_) | Val::Double(_) | Val::Number(_)
+    )
+}
+
+/// Two numbers; a record's may be written in a way that nobody knows.
+fn compare_any(one: &Val<'_>, two: &Val<'_>) -> Result<Option<Ordering>, Box<Failure>> {
+    if let (Some(one), Some(two)) = (small(one), small(two)) {
+        return Ok(Some(one.cmp(&two)));
+    }
+    let number = |value| Number::of(value).ok_or_else(|| unknown_number(value));
+    Ok(compare_numbers(number(one)?, number(two)?))
+}
+
+#[cold]
+fn unknown_number(value: &Val<'_>) -> Box<Failure> {
+    Failure::new(format!(
+        "{} is no decimal number that could be compared",
+        value.kind()
+    ))
 }
 
 pub(crate) fn is_list(value: &Val<'_>) -> bool {
@@ -181,21 +204,20 @@ pub(crate) fn is_map(value: &Val<'_>) -> bool {
 /// The order of two values; `None`: one is not a number (NaN). Unlike kinds are a fault.
 pub(crate) fn order(one: &Val<'_>, two: &Val<'_>) -> Result<Option<Ordering>, Box<Failure>> {
     Ok(Some(match (one, two) {
+        (Val::Int(one), Val::Int(two)) => one.cmp(two),
         (Val::Text(one), Val::Text(two)) => one.as_str().cmp(two.as_str()),
         (Val::Bool(one), Val::Bool(two)) => one.cmp(two),
         (Val::Bytes(one), Val::Bytes(two)) => one.as_slice().cmp(two.as_slice()),
         (Val::Timestamp(one), Val::Timestamp(two)) => one.cmp(two),
         (Val::Duration(one), Val::Duration(two)) => one.cmp(two),
-        _ => match (Number::of(one), Number::of(two)) {
-            (Some(one), Some(two)) => return Ok(compare_numbers(one, two)),
-            _ => {
-                return Err(Failure::new(format!(
-                    "{} and {} stand in no order",
-                    one.kind(),
-                    two.kind()
-                )));
-            }
-        },
+        _ if is_number(one) && is_number(two) => return compare_any(one, two),
+        _ => {
+            return Err(Failure::new(format!(
+                "{} and {} stand in no order",
+                one.kind(),
+                two.kind()
+            )));
+        }
     }))
 }
 
@@ -220,6 +242,14 @@ pub(crate) fn sort<'a>(keys: Vec<Val<'a>>, items: Vec<Val<'a>>, budget: &mut Bud
 
 /// `+ - * / %`.
 pub(crate) fn arithmetic<'a>(op: BinaryOp, one: Val<'a>, two: Val<'a>, budget: &mut Budget) -> Evaluated<'a> {
+    if matches!(one, Val::Number(_)) || matches!(two, Val::Number(_)) {
+        budget.steps(1)?;
+        if let (Some(one), Some(two)) = (small(&one), small(&two))
+            && let Some(result) = smalls(op, one, two)
+        {
+            return Ok(Val::number(result.to_string()));
+        }
+    }
     if let (Some(one), Some(two)) = (Number::of(&one), Number::of(&two)) {
         return numbers(op, one, two);
     }
@@ -293,11 +323,16 @@ fn span<'a>(nanos: i128) -> Evaluated<'a> {
         .ok_or_else(|| Failure::new("the duration would be longer than 10,000 years"))
 }
 
-fn numbers<'a>(op: BinaryOp, one: Number, two: Number) -> Evaluated<'a> {
+fn numbers<'a>(op: BinaryOp, one: Number<'_>, two: Number<'_>) -> Evaluated<'a> {
     match (one, two) {
         (Number::Uint(one), Number::Uint(two)) => whole(op, i128::from(one), i128::from(two), true),
+        (Number::Decimal(_), _) | (_, Number::Decimal(_)) => decimals(op, one, two),
         (Number::Double(_), _) | (_, Number::Double(_)) => {
-            let (one, two) = (one.as_double(), two.as_double());
+            // Only decimals are beyond doubles.
+            let (one, two) = (
+                one.as_double().unwrap_or(f64::NAN),
+                two.as_double().unwrap_or(f64::NAN),
+            );
             Ok(Val::Double(match op {
                 BinaryOp::Add => one + two,
                 BinaryOp::Subtract => one - two,
@@ -306,15 +341,56 @@ fn numbers<'a>(op: BinaryOp, one: Number, two: Number) -> Evaluated<'a> {
                 _ => return Err(Failure::new("`%` goes between whole numbers only")),
             }))
         }
-        (one, two) => whole(op, wide(one), wide(two), false),
+        (one, two) => whole(
+            op,
+            one.as_integer().unwrap_or_default(),
+            two.as_integer().unwrap_or_default(),
+            false,
+        ),
     }
 }
 
-fn wide(number: Number) -> i128 {
-    match number {
-        Number::Int(number) => i128::from(number),
-        Number::Uint(number) => i128::from(number),
-        Number::Double(number) => number as i128,
+/// Whole numbers of records of which the result is one too.
+fn smalls(op: BinaryOp, one: i64, two: i64) -> Option<i64> {
+    match op {
+        BinaryOp::Add => one.checked_add(two),
+        BinaryOp::Subtract => one.checked_sub(two),
+        BinaryOp::Multiply => one.checked_mul(two),
+        BinaryOp::Divide if one.checked_rem(two)? != 0 => None,
+        BinaryOp::Divide => one.checked_div(two),
+        _ => one.checked_rem(two),
+    }
+}
+
+/// With a number of a record: exactly, or it is a fault.
+fn decimals<'a>(op: BinaryOp, one: Number<'_>, two: Number<'_>) -> Evaluated<'a> {
+    let decimal = |number| {
+        Decimal::of(number).ok_or_else(|| match number {
+            Number::Double(_) => {
+                Failure::new("a double that is not finite does not go beside a record's number")
+            }
+            _ => Failure::new(format!("`{}` takes numbers of at most 38 digits", op.sign()))
+                .hint("double(..) of both sides reckons with about 16 digits"),
+        })
+    };
+    let (one, two) = (decimal(one)?, decimal(two)?);
+    let result = match op {
+        BinaryOp::Add => one.add(two).ok_or(Undivided::TooLong),
+        BinaryOp::Subtract => one.subtract(two).ok_or(Undivided::TooLong),
+        BinaryOp::Multiply => one.multiply(two).ok_or(Undivided::TooLong),
+        BinaryOp::Divide => one.divide(two),
+        _ => one.remainder(two),
+    };
+    match result {
+        Ok(result) => Ok(Val::number(result.to_text())),
+        Err(Undivided::ByZero) => Err(Failure::new(format!("`{}` by zero", op.sign()))),
+        Err(Undivided::Endless) => Err(Failure::new("the decimals of the result of `/` have no end")
+            .hint("int(..) of both sides gives the whole part, double(..) of both sides about 16 digits")),
+        Err(Undivided::TooLong) => Err(Failure::new(format!(
+            "the result of `{}` has more than 38 digits",
+            op.sign()
+        ))
+        .hint("double(..) of both sides reckons with about 16 digits")),
     }
 }
 
@@ -348,13 +424,19 @@ fn whole<'a>(op: BinaryOp, one: i128, two: i128, unsigned: bool) -> Evaluated<'a
 
 /// `-x`.
 pub(crate) fn negate<'a>(value: &Val<'a>) -> Evaluated<'a> {
-    match (Number::of(value), value) {
-        (Some(Number::Int(number)), _) => number
+    match value {
+        Val::Int(number) => number
             .checked_neg()
             .map(Val::Int)
             .ok_or_else(|| Failure::new("the negative of the number does not fit int")),
-        (Some(Number::Double(number)), _) => Ok(Val::Double(-number)),
-        (_, Val::Duration(duration)) => span(-duration.total()),
+        Val::Double(number) => Ok(Val::Double(-number)),
+        // However many digits it has.
+        Val::Number(digits) => Ok(Val::Number(match digits.as_str().strip_prefix('-') {
+            Some(rest) => digits.part(digits.as_str().len() - rest.len()..digits.as_str().len()),
+            None if Number::of(value).is_some_and(Number::is_zero) => digits.clone(),
+            None => Text::Shared(format!("-{}", digits.as_str()).into()),
+        })),
+        Val::Duration(duration) => span(-duration.total()),
         _ => Err(Failure::new(format!("`-` does not go before {}", value.kind()))),
     }
 }

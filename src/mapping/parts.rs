@@ -115,15 +115,12 @@ pub(super) fn element<'a>(
             Ok(None)
         }
         _ => {
-            let at = match Number::of(index) {
-                Some(Number::Int(at)) => usize::try_from(at).ok(),
-                Some(Number::Uint(at)) => usize::try_from(at).ok(),
-                Some(Number::Double(at)) if at.fract() == 0.0 && (0.0..1e15).contains(&at) => {
-                    Some(at as usize)
-                }
-                _ => return Err(functions::unfit("index of a list", index)),
+            let Some(at) = Number::of(index).and_then(Number::as_integer) else {
+                return Err(functions::unfit("index of a list", index));
             };
-            let Some(at) = at else { return Ok(None) };
+            let Ok(at) = usize::try_from(at) else {
+                return Ok(None);
+            };
             match of {
                 Val::Record(Value::List(list)) => Ok(list.get(at).map(Val::record)),
                 Val::List(list) => Ok(list.get(at).cloned()),

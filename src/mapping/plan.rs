@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::{
     failure::Failure, field::Field, functions::Implementation, kind::Kind, references::ReferenceUse,
-    source::Span, syntax::BinaryOp, value::Val,
+    schema::RecordObject, source::Span, syntax::BinaryOp, value::Val,
 };
 use crate::canonical::Tree;
 
@@ -208,7 +208,12 @@ pub(crate) struct Entry {
 /// How a value is shown in a native tree, as far as its run-time value does not say it itself.
 #[derive(Debug, Clone)]
 pub(crate) enum Form {
+    /// One value, as it is.
     Plain,
+    /// What it is shows at run time.
+    Open,
+    /// A declared object of a record.
+    Object(Arc<RecordObject>),
     Enum(EnumDescriptor),
     Message(Arc<Tree>),
     List(Box<Form>),

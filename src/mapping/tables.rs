@@ -6,17 +6,22 @@ use std::{
     sync::Arc,
 };
 
+use super::Hidden;
+
 /// One table: from code to word.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table {
     entries: HashMap<String, String>,
 }
 
-/// The tables of a landscape, by name, and the names of its systems.
+/// The tables of a landscape, by name, and the names of its systems; and which names cannot be known, for what declares
+/// them is wrong.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
     tables: BTreeMap<String, Arc<Table>>,
     systems: BTreeSet<String>,
+    hides_systems: bool,
+    hidden: Hidden,
 }
 
 impl Table {
@@ -59,8 +64,24 @@ impl Tables {
         self.systems.iter().map(String::as_str)
     }
 
+    /// Says that there may be more systems than were named.
+    pub fn hide_systems(&mut self) {
+        self.hides_systems = true;
+    }
+
+    /// Says which message types there may be, beside those there are.
+    pub fn hide_types(&mut self, hidden: Hidden) {
+        self.hidden = hidden;
+    }
+
+    /// Whether there is such a system, as far as it can be known.
     pub(crate) fn has_system(&self, name: &str) -> bool {
-        self.systems.contains(name)
+        self.hides_systems || self.systems.contains(name)
+    }
+
+    /// Whether a message type of this name may be there that could not be read.
+    pub(crate) fn hides_type(&self, name: &str) -> bool {
+        self.hidden.has(name)
     }
 
     /// The names, sorted.

@@ -20,7 +20,7 @@ pub(crate) enum Type {
     Int,
     Uint,
     Double,
-    /// A decimal number of a record: int, uint or double shows at run time.
+    /// A number of a record, which is decimal, or any other: which shows at run time.
     Number,
     Text,
     Bytes,

@@ -19,8 +19,8 @@ pub(crate) enum Val<'a> {
     Int(i64),
     Uint(u64),
     Double(f64),
-    /// A number of a record, with its digits.
-    Number(&'a str),
+    /// A number of a record, or reckoned from one, with its digits.
+    Number(Text<'a>),
     Text(Text<'a>),
     Bytes(Blob<'a>),
     Timestamp(Instant),
@@ -62,7 +62,7 @@ impl<'a> Val<'a> {
         match value {
             Value::Null => Self::Null,
             Value::Bool(value) => Self::Bool(*value),
-            Value::Number(digits) => Self::Number(digits),
+            Value::Number(digits) => Self::Number(Text::Borrowed(digits)),
             Value::Text(text) => Self::Text(Text::Borrowed(text)),
             Value::Bytes(bytes) => Self::Bytes(Blob::Borrowed(bytes)),
             Value::List(_) | Value::Object(_) => Self::Record(value),
@@ -71,6 +71,10 @@ impl<'a> Val<'a> {
 
     pub(crate) fn text(text: String) -> Self {
         Self::Text(Text::Shared(text.into()))
+    }
+
+    pub(crate) fn number(digits: String) -> Self {
+        Self::Number(Text::Shared(digits.into()))
     }
 
     pub(crate) fn list(items: Vec<Val<'a>>) -> Self {
@@ -86,9 +90,9 @@ impl<'a> Val<'a> {
             Self::Int(number) if *number < 0 => "a negative number".to_owned(),
             Self::Int(_) | Self::Uint(_) => "a whole number".to_owned(),
             Self::Double(_) => "a number with a fraction".to_owned(),
-            Self::Number(digits) if digits.starts_with('-') => "a negative number".to_owned(),
-            Self::Number(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                format!("a whole number of {} digits", digits.len())
+            Self::Number(digits) if digits.as_str().starts_with('-') => "a negative number".to_owned(),
+            Self::Number(digits) if digits.as_str().bytes().all(|byte| byte.is_ascii_digit()) => {
+                format!("a whole number of {} digits", digits.as_str().len())
             }
             Self::Number(_) => "a number with a fraction or exponent".to_owned(),
             Self::Text(text) => match text.as_str().chars().count() {

@@ -136,6 +136,7 @@ impl CrossReferences for GivenStore {
 /// A store in a folder, opened when it is first asked: a landscape without cross-references makes none.
 pub struct DeferredStore {
     folder: PathBuf,
+    makes: bool,
     opened: Mutex<Option<Arc<SqliteStore>>>,
 }
 
@@ -144,8 +145,21 @@ impl DeferredStore {
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
+            makes: true,
             opened: Mutex::new(None),
         }
+    }
+
+    /// The store of this folder, to be looked at: where there is none it holds nothing, and none is made.
+    pub fn to_look_at(folder: PathBuf) -> Self {
+        Self {
+            makes: false,
+            ..Self::new(folder)
+        }
+    }
+
+    fn is_away(&self) -> bool {
+        !self.makes && !SqliteStore::is_in(&self.folder)
     }
 
     fn store(&self) -> Result<Arc<SqliteStore>, Fault> {
@@ -160,6 +174,9 @@ impl DeferredStore {
 
 impl CrossReferences for DeferredStore {
     fn find(&self, references: &[Reference]) -> Result<Vec<Found>, Fault> {
+        if self.is_away() {
+            return Ok(vec![Found::None; references.len()]);
+        }
         self.store()?.find(references)
     }
 
@@ -168,10 +185,16 @@ impl CrossReferences for DeferredStore {
     }
 
     fn list(&self, selection: Selection<'_>, most: usize) -> Result<Vec<CrossReference>, Fault> {
+        if self.is_away() {
+            return Ok(Vec::new());
+        }
         self.store()?.list(selection, most)
     }
 
     fn remove(&self, system: &str, kind: &str, id: &str) -> Result<bool, Fault> {
+        if self.is_away() {
+            return Ok(false);
+        }
         self.store()?.remove(system, kind, id)
     }
 }

@@ -18,6 +18,9 @@ use trunkline_sdk::Fault;
 use super::{StateStore, sqlite_references};
 use crate::bus::{Memo, MemoKey, StateKey};
 
+/// Its file.
+const FILE: &str = "state.db";
+
 /// How long to wait for another process that is writing.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -42,6 +45,11 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// Whether there is a store in this folder.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
     /// Opens the store of a folder; makes both if they are not there.
     pub fn open(folder: &Path) -> Result<Self, Fault> {
         std::fs::create_dir_all(folder).map_err(|error| {
@@ -51,7 +59,7 @@ impl SqliteStore {
             ))
             .hint("make it, or name another with `store:`")
         })?;
-        let path = folder.join("state.db");
+        let path = folder.join(FILE);
         let connect = || {
             let connection = Connection::open(&path)?;
             connection.busy_timeout(BUSY)?;

@@ -186,3 +186,71 @@ async fn of_a_file_full_of_mistakes_fifty_are_told() {
     );
     assert!(told.matches("error: ").count() < 60, "{told}");
 }
+
+#[tokio::test]
+async fn files_in_folders_in_folders_are_read_as_well() {
+    // given a flow and its mapping in folders of their own
+    let home = landscape(&[
+        (
+            "flows/stock/late/picks.yaml",
+            b"flow: late-picks\nfrom: eu-order\nto: orders\n",
+        ),
+        ("maps/stock/wrong.cel", b"Order{"),
+    ]);
+    symlink("..", home.path().join("flows/stock/round")).expect("there is room");
+    // when
+    let told = told_of(&home).await;
+    // then
+    assert!(
+        told.contains("there is no channel `eu-order`\n  --> flows/stock/late/picks.yaml:2:7\n"),
+        "{told}"
+    );
+    assert!(told.contains("  --> maps/stock/wrong.cel:1:"), "{told}");
+}
+
+#[tokio::test]
+async fn a_file_that_a_system_names_is_read_with_the_landscape_or_told_where_it_is_named() {
+    // given a database that is made by a file
+    let text = crate::case::base()["trunkline.yaml"].replace("timeout: 5s", "create: erp.sql");
+    let home = landscape(&[("trunkline.yaml", text.as_bytes())]);
+    // then it must be there
+    assert_eq!(
+        told_of(&home).await,
+        "\
+error: there is no file `erp.sql`
+  --> trunkline.yaml:8:15
+   |       create: erp.sql
+   |               ^^^^^^^
+   = hint: `create`: a file of SQL that makes the database where there is no file yet, and against which `check` prepares \
+the statements of sinks; SQLite only, ignored for servers
+
+"
+    );
+    // and is checked
+    let schema = home.path().join("erp.sql");
+    let stock = "CREATE TABLE stock (sku, on_hand);";
+    fs::write(&schema, format!("{stock} CREATE TABLE picks (order_id);")).expect("there is room");
+    assert_eq!(told_of(&home).await, "");
+    fs::write(&schema, stock).expect("there is room");
+    assert!(
+        told_of(&home)
+            .await
+            .starts_with("error: SQLite refuses the statement: no such table: picks\n")
+    );
+    fs::write(&schema, vec![b' '; (4 << 20) + 1]).expect("there is room");
+    assert!(
+        told_of(&home)
+            .await
+            .starts_with("error: this file is larger than 4 MiB\n  --> erp.sql:1:1\n")
+    );
+    fs::remove_file(&schema).expect("it was there");
+    symlink("/dev/zero", &schema).expect("there is room");
+    assert!(
+        told_of(&home)
+            .await
+            .starts_with("error: this is no file\n  --> erp.sql:1:1\n")
+    );
+    // elsewhere it may be only where the landscape runs
+    let text = text.replace("erp.sql", "/nowhere/erp.sql");
+    assert_eq!(told("trunkline.yaml", text.as_bytes()).await, "");
+}

@@ -116,3 +116,17 @@ async fn what_is_no_landscape_is_told_and_exits_1() {
         "{stderr}"
     );
 }
+
+#[tokio::test]
+async fn with_json_what_is_no_landscape_is_a_problem_among_others() {
+    let empty = tempfile::tempdir().expect("there is room");
+    let (code, stdout, stderr) = check(empty.path(), &["--json"]).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        stdout,
+        "[{\"file\":\"trunkline.yaml\",\"line\":1,\"column\":1,\"width\":1,\
+         \"what\":\"`HOME` is no landscape: it has no `trunkline.yaml`\",\
+         \"hint\":\"name the folder that holds `trunkline.yaml`: `trunkline run examples/shop`\"}]\n"
+    );
+    assert!(stderr.starts_with("error: `HOME` is no landscape"), "{stderr}");
+}

@@ -50,6 +50,10 @@ async fn what_is_reckoned_from_personal_data_is_personal_where_it_goes() {
         ":ship_to.country_code, upper(:ship_to.name))",
     );
     fs::write(flow, text).expect("the test may write there");
+    let schema = scene.home().join("erp.sql");
+    let text = fs::read_to_string(&schema).expect("it was copied");
+    let text = text.replace("country TEXT NOT NULL)", "country TEXT NOT NULL, who TEXT)");
+    fs::write(schema, text).expect("the test may write there");
     // then
     let page = catalogue(&scene, "markdown").await;
     let line = "| `picks.who` | **personal** | `Order.ship_to.name` | `drop:shipping_address.name`, \

@@ -10,7 +10,7 @@ async fn lineage(scene: &Scene, arguments: &[&str]) -> (Option<i32>, String, Str
     let home = scene.home();
     let mut all = vec!["lineage"];
     all.extend(arguments);
-    all.extend(["--landscape", home.to_str().expect("the path is text")]);
+    all.push(home.to_str().expect("the path is text"));
     crate::support::process::output(&all, &[]).await
 }
 
@@ -184,4 +184,40 @@ to: shipped
     has("Order.lines[].quantity", "Order.lines[].sku");
     has("Order.lines[].discounts[].code", "Order.lines[].name");
     has("shop:line_items[].price", "Order.lines[].unit_price");
+}
+
+#[tokio::test]
+async fn what_a_sink_reckons_from_a_field_comes_from_the_fields_of_the_message() {
+    // given a sink that binds an amount, which the message has as units and nanos
+    let scene = Scene::shop();
+    fs::write(
+        scene.home().join("flows/book.yaml"),
+        "flow: book\nfrom: orders\nto:\n  system: erp\n  statement: >-\n    \
+         UPDATE picks SET country = :total.amount WHERE order_id = :total.currency_code\n",
+    )
+    .expect("the test may write there");
+    let text = fs::read_to_string(scene.home().join("trunkline.yaml")).expect("it was copied");
+    fs::write(
+        scene.home().join("trunkline.yaml"),
+        text.replace("[stock, pick-domestic", "[stock, book, pick-domestic"),
+    )
+    .expect("the test may write there");
+    // when
+    let steps = steps(&scene, &["erp:"]).await;
+    // then
+    for (from, to) in [
+        ("Order.total.units", "erp:picks.country"),
+        ("Order.total.nanos", "erp:picks.country"),
+        ("Order.total.currency_code", "erp:picks.order_id"),
+        ("shop:total_price", "Order.total.units"),
+    ] {
+        assert!(
+            steps.contains(&(from.to_owned(), to.to_owned())),
+            "{from} > {to}: {steps:#?}"
+        );
+    }
+    assert!(
+        !steps.iter().any(|(from, _)| from.ends_with("total.amount")),
+        "{steps:#?}"
+    );
 }

@@ -95,6 +95,23 @@ async fn what_cannot_be_mapped_is_told_with_its_path_and_place() {
 }
 
 #[tokio::test]
+async fn a_message_that_breaks_the_rules_of_its_type_is_refused_as_in_a_flow() {
+    let broken = order()
+        .replace("\"TEA-GREEN\"", &format!("\"{}\"", "T".repeat(256)))
+        .replace("\"country_code\": \"DK\"", "\"country_code\": \"Denmark\"");
+    let (code, data, talk) = map(&[], &broken).await;
+    assert_eq!((code, data.as_str()), (Some(1), ""));
+    for told in ["lines[0].sku: must ", "; ship_to.country_code: must "] {
+        assert!(talk.contains(told), "{told}: {talk}");
+    }
+    assert!(!talk.contains("Denmark") && !talk.contains("TTT"), "{talk}");
+    // Why a field is what it is can be asked all the same.
+    let (code, data, _) = map(&["--explain", "lines[0].sku"], &broken).await;
+    assert_eq!(code, Some(0));
+    assert!(data.contains("this.line_items[0].sku"), "{data}");
+}
+
+#[tokio::test]
 async fn each_line_is_a_record_and_one_that_fails_keeps_no_other_from_it() {
     let line = order().replace('\n', " ");
     let lines = format!("{line}\n{{}}\nno json\n{line}\n");
@@ -164,15 +181,7 @@ async fn a_flow_stands_for_the_mapping_it_uses_and_a_wrong_name_is_told() {
     let home = scene.home();
     let home = home.to_str().expect("the path is text");
     let (code, data, _) = fed(
-        &[
-            "map",
-            "orders-in",
-            "--landscape",
-            home,
-            "--explain",
-            "order_id",
-            "--json",
-        ],
+        &["map", "orders-in", home, "--explain", "order_id", "--json"],
         order().as_bytes(),
     )
     .await;
@@ -195,7 +204,7 @@ async fn a_flow_stands_for_the_mapping_it_uses_and_a_wrong_name_is_told() {
             "error: the landscape has no file `maps/shop.cel`\n",
         ),
     ] {
-        let (code, _, talk) = output(&["map", name, "--landscape", home], &[]).await;
+        let (code, _, talk) = output(&["map", name, home], &[]).await;
         assert_eq!(code, Some(1));
         assert!(talk.starts_with(told), "{name}: {talk}");
     }
@@ -290,4 +299,89 @@ async fn each_element_of_a_document_is_a_record_when_it_is_said_where_they_are()
         assert!(code != Some(0) && data.is_empty(), "{talk}");
         assert!(talk.contains(told), "{talk}");
     }
+}
+
+#[tokio::test]
+async fn what_is_wrong_elsewhere_keeps_no_mapping_from_being_tried() {
+    // given a flow that is wrong, and a mapping that no flow uses
+    let scene = Scene::shop();
+    let home = scene.home();
+    std::fs::write(
+        home.join("flows/stock.yaml"),
+        "flow: stock\nfrom: ordrs\nto: orders\n",
+    )
+    .expect("the test may write there");
+    std::fs::write(
+        home.join("maps/alone.cel"),
+        "Customer{ customer_id: string(this.id) }",
+    )
+    .expect("the test may write there");
+    let elsewhere = "1 problem elsewhere, which `trunkline check` tells\n";
+    for mapping in ["maps/shop-order.cel", "orders-in", "maps/alone.cel"] {
+        // when
+        let words = ["map", mapping, home.to_str().expect("the path is text"), "--json"];
+        let (code, data, talk) = fed(&words, order().as_bytes()).await;
+        // then
+        assert_eq!((code, data.lines().count()), (Some(0), 1), "{talk}");
+        assert!(talk.ends_with(elsewhere) && talk.lines().count() == 1, "{talk}");
+    }
+    // when the flow itself is wrong, then that is told
+    let words = ["map", "stock", home.to_str().expect("the path is text")];
+    let (code, _, talk) = fed(&words, b"").await;
+    assert_eq!(code, Some(1));
+    assert!(
+        talk.contains("there is no channel `ordrs`") && talk.contains("1 problem\n"),
+        "{talk}"
+    );
+    // when there is no flow at all
+    std::fs::remove_dir_all(home.join("flows")).expect("it is there");
+    let words = [
+        "map",
+        "maps/alone.cel",
+        home.to_str().expect("the path is text"),
+        "--json",
+    ];
+    let (code, data, _) = fed(&words, b"{\"id\": 7}").await;
+    assert_eq!((code, data.as_str()), (Some(0), "{\"customer_id\":\"7\"}\n"));
+}
+
+#[tokio::test]
+async fn an_explanation_knows_the_cross_references() {
+    // given
+    let scene = Scene::shop();
+    let mapping = scene.home().join("maps/shop-order.cel");
+    let text = std::fs::read_to_string(&mapping).expect("it was copied");
+    let text = text.replace(
+        "string(this.customer.id)",
+        "xref(\"shop\", \"customer\", string(this.customer.id))",
+    );
+    std::fs::write(&mapping, text).expect("the test may write there");
+    let mapping = mapping.to_str().expect("the path is text");
+    let words = ["map", mapping, "--explain", "buyer.customer_id"];
+    // when nothing is known, then that is told, and no store is made
+    let (_, data, _) = fed(&words, order().as_bytes()).await;
+    assert!(
+        data.starts_with(
+            "buyer.customer_id is not set: no cross-reference for this customer of `shop`; hint: add it"
+        ),
+        "{data}"
+    );
+    assert!(!scene.home().join("data").exists());
+    // when it is known
+    let set = ["xref", "set", "shop", "customer", "7", "c-7"];
+    let (code, _, talk) = scene.command(&set, &[]).await;
+    assert_eq!(code, Some(0), "{talk}");
+    let (_, data, _) = fed(&words, order().as_bytes()).await;
+    assert!(data.starts_with("buyer.customer_id = \"c-7\"\n"), "{data}");
+    assert!(data.contains("  from     this.customer.id = 7\n"), "{data}");
+}
+
+#[tokio::test]
+async fn a_line_that_is_no_json_is_told_by_its_line_in_the_file() {
+    let (code, _, talk) = map(&["--format", "json-lines"], "\n{}\n\n{\"id\": }\n").await;
+    assert_eq!(code, Some(1));
+    assert!(
+        talk.contains("record 2:\nerror: this is no JSON: line 4, column 8: "),
+        "{talk}"
+    );
 }

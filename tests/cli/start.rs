@@ -280,6 +280,47 @@ async fn a_folder_that_cannot_be_written_is_told() {
     }
 }
 
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_stops_the_start_where_a_flow_needs_it() {
+    // given a store that is none
+    let scene = Scene::shop();
+    std::fs::create_dir(scene.home().join("data")).expect("the test may write there");
+    std::fs::create_dir(scene.home().join("store")).expect("the test may write there");
+    std::fs::write(scene.home().join("store/state.db"), [7_u8; 8192]).expect("the test may write there");
+    scene.edit("systems:", "store: ./store\nsystems:");
+    let mapping = scene.home().join("maps/shop-order.cel");
+    let text = std::fs::read_to_string(&mapping).expect("it was copied");
+    let text = text.replace(
+        "string(this.customer.id)",
+        "xref(\"shop\", \"customer\", string(this.customer.id))",
+    );
+    std::fs::write(&mapping, text).expect("the test may write there");
+    // when
+    let (code, _, talk) = scene.run(&[]).await;
+    // then
+    assert_eq!(code, Some(1), "{talk}");
+    assert!(
+        talk.contains("error: the store `SHOP/store/state.db` cannot be opened: "),
+        "{talk}"
+    );
+    assert!(
+        talk.contains("  = hint: see that the folder may be written"),
+        "{talk}"
+    );
+    // given a process whose flows need none
+    let mut process = Process::start(
+        &[
+            "run",
+            scene.home().to_str().expect("the path is text"),
+            "--process",
+            "stock",
+        ],
+        &[("SHOP_LISTEN", "127.0.0.1:0")],
+    );
+    process.says("ready: ").await;
+    assert!(process.terminate().await.success());
+}
+
 fn is_writable(folder: &Path) -> bool {
     let path = folder.join("probe");
     std::fs::write(&path, "")

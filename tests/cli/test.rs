@@ -436,7 +436,7 @@ async fn records_of_fixed_width_are_read_as_their_flow_says() {
     // when it is tried by hand, with a line that is too short among others
     let home = scene.home();
     let home = home.to_str().expect("the path is text");
-    let words = ["map", "columns", "--landscape", home, "--format", "fixed"];
+    let words = ["map", "columns", home, "--format", "fixed"];
     let (code, data, talk) = fed(&words, b"TEA     000012\nCUP\nPOT     000003\n").await;
     // then
     assert_eq!(code, Some(1));
@@ -447,7 +447,7 @@ async fn records_of_fixed_width_are_read_as_their_flow_says() {
         "{talk}"
     );
     // when the flow does not say what stands where
-    let words = ["map", "orders-in", "--landscape", home, "--format", "fixed"];
+    let words = ["map", "orders-in", home, "--format", "fixed"];
     let (code, _, talk) = fed(&words, b"").await;
     assert_eq!(code, Some(1));
     assert!(talk.contains("name a flow that reads them"), "{talk}");
@@ -475,4 +475,52 @@ async fn a_message_that_breaks_the_rules_of_its_type_fails_as_it_would_when_it_r
     // then
     assert_eq!(code, Some(0), "{data}{talk}");
     assert!(data.contains("ok    orders-in: small letters"), "{data}");
+}
+
+#[tokio::test]
+async fn every_difference_of_a_test_is_told_what_is_missing_and_what_is_too_much_among_them() {
+    // given
+    let scene = Scene::shop();
+    fs::remove_dir_all(scene.home().join("tests")).expect("it is there");
+    fs::create_dir(scene.home().join("tests")).expect("the test may write there");
+    fs::write(
+        scene.home().join("tests/stock.yaml"),
+        "flow: stock\ntests:\n  - test: too few\n    given:\n      message: { order_id: A, status: PAID, lines: [{ sku: TEA, quantity: 2 }, { sku: CUP, quantity: 1 }] }\n    \
+         expect: { message: { order_id: B, sku: POT, quantity: 9 } }\n  - test: too many\n    \
+               given: { message: { order_id: A, status: PAID, lines: [{ sku: TEA, quantity: 2 }] } }\n    \
+               expect: { messages: { erp: [{ sku: TEA }, { sku: CUP, quantity: 1 }] } }\n",
+    )
+    .expect("the test may write there");
+    // when
+    let (code, data, _) = scene.command(&["test"], &[]).await;
+    // then
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        data,
+        "\
+FAIL  stock: too few  (tests/stock.yaml:3:11)
+      erp
+        expected  1 message
+        got       2 messages
+      erp[0].order_id
+        expected  \"B\"
+        got       \"A\"
+      erp[0].sku
+        expected  \"POT\"
+        got       \"TEA\"
+      erp[0].quantity
+        expected  9
+        got       2
+      erp[1]
+        expected  nothing
+        got       { sku: \"CUP\", quantity: 1, order_id: \"A\" }
+FAIL  stock: too many  (tests/stock.yaml:7:11)
+      erp
+        expected  2 messages
+        got       1 message
+      erp[1]
+        expected  {\"sku\":\"CUP\",\"quantity\":1}
+        got       nothing
+"
+    );
 }

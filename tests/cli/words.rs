@@ -29,6 +29,7 @@ Commands:
   catalogue     Which system holds and receives which data, personal data marked
   graph         Draw the landscape: systems, channels, flows
   schema        The words of a landscape's files as JSON Schema, for editors
+  functions     The functions of mappings and predicates
   xref          Which id of which system means which identity
   adapters      What can be connected, and with which options
   help          Print this message or the help of the given subcommand(s)
@@ -105,7 +106,7 @@ async fn all_that_is_wrong_in_a_landscape_is_told_at_once_and_nothing_runs() {
         "did you mean `listen`?",
         "error: unknown option `foldr`\n  --> trunkline.yaml:7:19\n",
         "did you mean `folder`?",
-        "\nSHOP: 3 problems\n",
+        "\nSHOP: 2 problems\n",
     ] {
         assert!(talk.contains(told), "{told}: {talk}");
     }
@@ -191,4 +192,81 @@ async fn a_log_is_json_where_it_should_be_and_says_what_it_did_not_understand() 
         flows.is_some_and(|flows| flows.ends_with("route-orders stock")),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn who_only_looks_makes_nothing() {
+    let scene = Scene::shop();
+    for command in [
+        &["check"][..],
+        &["test"],
+        &["lineage"],
+        &["catalogue"],
+        &["graph"],
+        &["xref", "show"],
+        &["map", "orders-in"],
+    ] {
+        let (code, _, talk) = scene.command(command, &[]).await;
+        assert!(code == Some(0) || command[0] == "map", "{command:?}: {talk}");
+        assert!(!scene.home().join("data").exists(), "{command:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_landscape_is_the_last_operand_of_every_verb_or_the_one_around() {
+    // given
+    let scene = Scene::shop();
+    let home = scene.home();
+    let home = home.to_str().expect("the path is text");
+    // when it is named last, or alone
+    for words in [
+        &["check", home][..],
+        &["graph", home],
+        &["catalogue", home],
+        &["lineage", home],
+        &["lineage", "StockMove.quantity", home],
+        &["xref", "show", home],
+        &["xref", "set", "erp", "customer", "K-1", "c-1", home],
+    ] {
+        let (code, _, talk) = output(words, &[]).await;
+        // then
+        assert_eq!(code, Some(0), "{words:?}: {talk}");
+    }
+}
+
+#[tokio::test]
+async fn functions_are_listed_as_the_docs_have_them() {
+    let (code, data, talk) = output(&["functions"], &[]).await;
+    assert_eq!((code, talk.as_str()), (Some(0), ""));
+    let docs = include_str!("../../docs/functions.md");
+    let rows = docs.lines().filter_map(|line| line.strip_prefix("| `"));
+    let calls: Vec<_> = rows.filter_map(|row| row.split_once("` |")).collect();
+    assert!(calls.len() > 60, "{}", calls.len());
+    for (call, doc) in calls {
+        let (call, doc) = (call.replace("\\|", "|"), doc.trim_end_matches('|').trim());
+        assert!(
+            data.contains(&format!("  {call}\n      {doc}\n")),
+            "{call}: {doc}"
+        );
+    }
+    let (code, data, _) = output(&["functions", "money"], &[]).await;
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        data,
+        "Macros, and functions that are checked for more than their types\n  money(amount, currency)\n      \
+         google.type.Money of a decimal text or number with at most 9 decimals, never through a double\n"
+    );
+    let (_, data, _) = output(&["functions", "has", "--json"], &[]).await;
+    assert!(
+        data.starts_with("[{\"name\":\"has\",") || data.starts_with("[{\"call\":\"has(a.b)\""),
+        "{data}"
+    );
+    for (name, told) in [
+        ("monney", "did you mean `money`?"),
+        ("qqq", "`trunkline functions` lists"),
+    ] {
+        let (code, _, talk) = output(&["functions", name], &[]).await;
+        assert_eq!(code, Some(1));
+        assert!(talk.contains(told), "{talk}");
+    }
 }

@@ -27,15 +27,15 @@ use support::services::{Cluster, Vhost};
 use trunkline::bus::Bus;
 
 use crate::{
-    scene::{billing, opened, order, publish, until},
+    scene::{billing, opened, order, publish_at_last, until},
     traffic::Traffic,
 };
 
 /// The longest time in which nothing may be confirmed, or nothing come.
 const STALL: Duration = Duration::from_secs(10);
 
-/// The same, where the node goes on taking consumers and has nothing for them, as from RabbitMQ 4.3 on one does that is
-/// cut off: a consumer looks twice before it believes that.
+/// The same, where the cluster has to give a node up first. Or where the node goes on taking consumers and has nothing
+/// for them, as from RabbitMQ 4.3 on one does that is cut off: a consumer looks twice before it believes that.
 const UNNOTICED: Duration = Duration::from_secs(35);
 
 /// One cluster for all of it, since forming one takes longer than a fault: the sentences are spoken in turn.
@@ -49,32 +49,31 @@ async fn a_cluster_loses_nothing_that_was_confirmed() {
 }
 
 async fn a_killed_node_is_left_for_another_and_found_again(cluster: &Cluster) {
-    // given
-    let vhost = cluster.fresh_vhost().await;
-    let traffic = Traffic::begin(&cluster.url(&vhost, [0, 1, 2])).await;
+    // given: we are on the node that leads the queue
+    let (vhost, [leader, next, last]) = led(cluster).await;
+    let nodes = cluster.url(&vhost, [leader, next, last]);
+    let traffic = Traffic::begin(&nodes).await;
     // when
-    cluster.node(0).kill().await;
+    cluster.node(leader).kill().await;
     traffic.goes_on().await;
     // then: who starts now finds the others
-    let late = opened(&cluster.url(&vhost, [0, 1, 2])).await;
-    publish(&*late.bus, order("late")).await.expect("it is confirmed");
+    let late = opened(&nodes).await;
+    publish_at_last(&*late.bus, order("late")).await;
     late.bus.close().await;
     // when
-    cluster.node(0).start().await;
+    cluster.node(leader).start().await;
     // then
     traffic.goes_on().await;
-    traffic.end("node killed, and back", STALL).await;
+    traffic
+        .end("leader killed with its clients, and back", STALL)
+        .await;
     whole(cluster, &vhost).await;
 }
 
 async fn a_leader_that_is_killed_elsewhere_holds_nobody_up(cluster: &Cluster) {
     // given: we are not on the node that leads the queue
-    let vhost = cluster.fresh_vhost().await;
-    let first = opened(&cluster.url(&vhost, [0, 1, 2])).await;
-    first.bus.close().await;
-    let leader = leader(cluster, &vhost).await;
-    let [near, other] = [(leader + 1) % 3, (leader + 2) % 3];
-    let traffic = Traffic::begin(&cluster.url(&vhost, [near, other, leader])).await;
+    let (vhost, [leader, next, last]) = led(cluster).await;
+    let traffic = Traffic::begin(&cluster.url(&vhost, [next, last, leader])).await;
     // when
     cluster.node(leader).kill().await;
     // then
@@ -85,20 +84,19 @@ async fn a_leader_that_is_killed_elsewhere_holds_nobody_up(cluster: &Cluster) {
 }
 
 async fn a_frozen_node_is_given_up_for_another(cluster: &Cluster) {
-    // given
-    let vhost = cluster.fresh_vhost().await;
-    let traffic = Traffic::begin(&cluster.url(&vhost, [0, 1, 2])).await;
+    // given: it leads the queue; then RabbitMQ 3.10 answers nobody who is new to the queue, on any node, before the
+    // cluster has given the node up, after its `net_ticktime`
+    let (vhost, [leader, next, last]) = led(cluster).await;
+    let traffic = Traffic::begin(&cluster.url(&vhost, [leader, next, last])).await;
     // when
-    cluster.node(0).pause().await;
+    cluster.node(leader).pause().await;
     // then
     traffic.goes_on().await;
     // when
-    cluster.node(0).resume().await;
+    cluster.node(leader).resume().await;
     // then
     traffic.goes_on().await;
-    traffic
-        .end("node frozen with its clients", Duration::from_secs(30))
-        .await;
+    traffic.end("leader frozen with its clients", UNNOTICED).await;
     whole(cluster, &vhost).await;
 }
 
@@ -128,13 +126,16 @@ async fn whole(cluster: &Cluster, vhost: &Vhost) {
     .await;
 }
 
-/// Which node leads the queue.
-async fn leader(cluster: &Cluster, vhost: &Vhost) -> usize {
-    let queue = queue(cluster, vhost).await;
-    let leader = queue["leader"].as_str().expect("it has a leader");
-    (0..3)
-        .find(|node| leader == cluster.name(*node))
-        .expect("it is one of ours")
+/// A virtual host with the landscape declared, and the nodes, the one that leads the queue first.
+async fn led(cluster: &Cluster) -> (Vhost, [usize; 3]) {
+    let vhost = cluster.fresh_vhost().await;
+    opened(&cluster.url(&vhost, [0, 1, 2])).await.bus.close().await;
+    let queue = queue(cluster, &vhost).await;
+    let name = queue["leader"].as_str().expect("it has a leader");
+    let leader = (0..3)
+        .find(|node| name == cluster.name(*node))
+        .expect("it is one of ours");
+    (vhost, [leader, (leader + 1) % 3, (leader + 2) % 3])
 }
 
 /// What the management API says of the queue; null, if it does not answer.

@@ -12,6 +12,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use trunkline::bus::{Bus, Subscription};
+use trunkline_sdk::Fault;
 
 use crate::scene::{Scene, billing, drained, hop, opened, order, settle};
 
@@ -42,6 +43,8 @@ enum Stage {
 struct Books {
     confirmed: Mutex<Side>,
     received: Mutex<Side>,
+    /// Why the last hop that was not completed was not.
+    refusal: Mutex<Option<Fault>>,
 }
 
 struct Side {
@@ -74,6 +77,7 @@ impl Traffic {
         let books = Arc::new(Books {
             confirmed: Side::new(),
             received: Side::new(),
+            refusal: Mutex::default(),
         });
         let (stop, stopped) = watch::channel(Stage::Both);
         let traffic = Self {
@@ -102,9 +106,10 @@ impl Traffic {
             }
             assert!(
                 began.elapsed() < LONGEST,
-                "it does not go on: the last confirm {:?} ago, the last message {:?} ago",
+                "it does not go on: the last confirm {:?} ago, the last message {:?} ago, the last refusal: {:?}",
                 lock(&self.books.confirmed).last.elapsed(),
-                lock(&self.books.received).last.elapsed()
+                lock(&self.books.received).last.elapsed(),
+                lock(&self.books.refusal)
             );
             sleep(Duration::from_millis(20)).await;
         }
@@ -176,7 +181,10 @@ async fn publish_all(scene: Arc<Scene>, books: Arc<Books>, stopped: watch::Recei
             for (id, result) in ids.into_iter().zip(results) {
                 match result {
                     Ok(()) => lock(&books.confirmed).note(id),
-                    Err(_) => refused.push(id),
+                    Err(why) => {
+                        *lock(&books.refusal) = Some(why.fault);
+                        refused.push(id);
+                    }
                 }
             }
             ids = refused;

@@ -36,6 +36,7 @@ Order{
         ),
         "\
 order.cel:2:1 required field `trunkline.commerce.v1.Order.total` is never set
+  = add the line `total: money(amount, currency),`
 order.cel:4:14 is of unknown type (a part of the record), but trunkline.commerce.v1.Order.placed_at is timestamp
   = timestamp(text)
 order.cel:5:14 enum trunkline.commerce.v1.OrderStatus has no value `CANCELED`
@@ -276,7 +277,7 @@ fn predicates_compare_only_what_can_be_equal() {
             "1 + 'a' == 2",
             "`+` does not go between int and string\n  = string(..) makes a text of it",
         ),
-        ("1 / 0 == 2.0 + 1", "`+` does not go between double and int"),
+        ("1 / 2 == 2.0 + 1", "`+` does not go between double and int"),
         ("has(this)", "`has` takes a field behind a dot"),
     ] {
         let told = refused_predicate(text);

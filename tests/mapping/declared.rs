@@ -4,7 +4,7 @@ use trunkline::mapping::{RecordKind, RecordObject, RecordSchema, RecordType, Thi
 
 use super::{mapping, predicate, run, told};
 
-fn order() -> This {
+pub(super) fn order() -> This {
     let text = || RecordType::of(RecordKind::Text);
     let customer = RecordType::object([
         ("id", RecordType::of(RecordKind::Int)),

@@ -93,6 +93,35 @@ const EXAMPLES: &[(&str, &str)] = &[
         "[2,7,5,-1]",
     ),
     ("[math.bitShiftLeft(1, 4), math.bitShiftRight(16, 4)]", "[16,1]"),
+    // what rules ask
+    (
+        "['a@b.dk', 'a@b@c', 'b.dk', ''].map(x, x.isEmail())",
+        "[true,false,false,false]",
+    ),
+    (
+        "['b.dk', '-b.dk'].map(x, x.isHostname()) + ['b.dk:80', 'b.dk'].map(x, x.isHostAndPort(true)) + ['b.dk'.isHostAndPort(false)]",
+        "[true,false,true,false,true]",
+    ),
+    (
+        "['10.0.0.1', '::1'].map(x, x.isIp(4)) + ['::1'.isIp(), '10.0.0.256'.isIp(), '::1'.isIp(5)]",
+        "[true,false,true,false,false]",
+    ),
+    (
+        "['10.0.0.0/8', '10.0.0.1/8'].map(x, x.isIpPrefix(true)) + ['10.0.0.1/8'.isIpPrefix(), '::/8'.isIpPrefix(4)]",
+        "[true,false,true,false]",
+    ),
+    (
+        "['::/8'.isIpPrefix(6, true), '10.0.0.0/8'.isIpPrefix(6, false)]",
+        "[true,false]",
+    ),
+    (
+        "['https://b.dk/a?b', '/a', 'a b'].map(x, x.isUri()) + ['/a'.isUriRef(), 'a b'.isUriRef()]",
+        "[true,false,false,true,false]",
+    ),
+    (
+        "[(0.0 / 0.0).isNan(), (1.0 / 0.0).isInf(), (1.0 / 0.0).isInf(-1), (1.5).isInf(), this.list.unique(), [1, 2, 1].unique()]",
+        "[true,true,false,false,true,false]",
+    ),
     // times
     ("timestamp(this.t)", r#""2026-03-01T11:30:00Z""#),
     (

@@ -35,7 +35,7 @@ to: reply
 
 /// A house whose system `peer` is the sentence itself, with the flows of these names at work; and the way to ask.
 async fn asking<S: Subject>(flows: &[&str], at_work: &[&str]) -> (House<S>, Outlet, Given) {
-    let (adapter, mut given) = Asker::new();
+    let (adapter, mut given) = Asker::with_outlets();
     let mut house = House::<S>::built_with(flows, adapter).await;
     house.run_only(at_work).await;
     let outlet = given.recv().await.expect("its source runs");

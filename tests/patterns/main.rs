@@ -11,6 +11,7 @@
 
 mod ask;
 mod asker;
+mod callers;
 mod deduplicate;
 mod delivery;
 mod doubt;
@@ -70,6 +71,7 @@ macro_rules! sentences {
             validate::a_message_that_a_flow_makes_of_another_obeys_the_rules_too,
             validate::what_others_publish_is_held_against_the_rules_where_the_channel_says_so,
             inbound::the_same_event_twice_is_the_same_message,
+            inbound::a_batch_of_events_is_as_many_messages_and_200_when_all_are_confirmed,
             inbound::a_sender_hears_what_became_of_its_record,
             inbound::a_sender_hears_200_only_when_the_bus_has_confirmed,
             inbound::a_sender_that_waits_too_long_is_told_to_come_again,
@@ -121,6 +123,9 @@ macro_rules! sentences {
             deduplicate::a_message_that_fails_leaves_no_mark,
             deduplicate::what_was_seen_is_remembered_after_a_crash,
             deduplicate::after_its_time_a_repeat_is_none,
+            callers::a_caller_over_http_hears_what_a_flow_answers,
+            callers::a_caller_hears_the_fallback_in_time_when_no_flow_answers,
+            callers::a_caller_hears_the_fallback_at_once_when_its_request_is_parked,
             order::messages_of_a_key_keep_their_order_while_many_keys_are_under_way,
             order::what_fails_in_passing_is_tried_again_before_what_follows_it,
             order::what_follows_a_failed_message_is_parked_behind_it_and_other_keys_flow,

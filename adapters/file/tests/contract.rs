@@ -363,8 +363,8 @@ async fn xml_and_fixed_width_are_read_as_their_options_say() {
         (r#"value {"@id":"7","Line":["5 €"]}"#, ""),
         (
             "application/xml <Order>&nbsp;</Order>",
-            "line 4, column 8: this entity is not known; there are `lt`, `gt`, `amp`, `apos`, `quot` and numbers, \
-             in `Order`",
+            "line 4, column 8: this `&` begins no entity that is known: `&lt;`, `&gt;`, `&amp;`, `&apos;`, `&quot;`, \
+             or a number as in `&#233;`; a `&` by itself is written `&amp;`, in `Order`",
         ),
         (
             "application/octet-stream <!D",

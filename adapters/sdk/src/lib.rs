@@ -30,7 +30,7 @@ pub use options::{Kind, Need, Opt, Options, nearest, parse_duration, parse_size}
 pub use outlet::{Intake, Outlet, Receipt};
 pub use record::{Body, Context, Delivered, Outcome, Position, Record, Reply};
 pub use settings::{Entry, Place, Problem, Reference, Settings, Stretch};
-pub use shape::{Field, Shape, Used};
+pub use shape::{Astray, Field, Shape, Used, Within};
 pub use value::Value;
 
 /// A kind of system: stateless, one per process, listed in Trunkline's registry under its name.
@@ -42,7 +42,8 @@ pub trait Adapter: Send + Sync {
     /// Everything wrong with the settings of one system and of the endpoints that use it, all at once.
     ///
     /// Options that the [`Description`] declares are checked before this is called (unknown words, missing
-    /// ones, kinds); here is only what a table cannot say. Pure: no files, no network, no secrets.
+    /// ones, kinds); here is only what a table cannot say. Pure: no files, no network, no secrets; of a file that an
+    /// option of the system names, its text is at hand as [`Settings::file`].
     fn check(&self, _system: &Settings, _endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
         Vec::new()
     }
@@ -115,7 +116,7 @@ pub enum Endpoint<'a> {
     Sink {
         /// What stands beside `system:`.
         settings: &'a Settings,
-        /// The fields of the records that will arrive, where they are known.
+        /// What the records that will arrive hold, where that is known.
         shape: Option<&'a Shape>,
     },
 }

@@ -31,6 +31,9 @@ pub enum Kind {
     ///
     /// [`Reference`]: crate::Reference
     Url,
+    /// A file by its path from the landscape's folder, which the adapter opens itself. Where it is an option of a
+    /// system, `check` has its text: [`Settings::file`].
+    File,
     /// `true` or `false`.
     Flag,
     /// A whole number between these, both included.
@@ -153,9 +156,10 @@ fn check_group(
             );
             return;
         }
-        missing(declared, settings, problems);
+        missing(declared, settings, &[], problems);
         return;
     };
+    let mut meant = Vec::new();
     for entry in entries {
         match declared.iter().find(|option| option.name == entry.key) {
             Some(option) => check_value(option, &option.kind, &entry.key, &entry.value, problems),
@@ -164,6 +168,9 @@ fn check_group(
                 let names = declared.iter().map(|option| option.name);
                 problems.push(match nearest(&entry.key, names) {
                     Some(near) => {
+                        if !meant.contains(&near) {
+                            meant.push(near);
+                        }
                         problem.hint(format!("did you mean `{near}`? options: {}", words(declared)))
                     }
                     None => problem.hint(format!("options: {}", words(declared))),
@@ -171,12 +178,14 @@ fn check_group(
             }
         }
     }
-    missing(declared, settings, problems);
+    missing(declared, settings, &meant, problems);
 }
 
-fn missing(declared: &[Opt], settings: &Settings, problems: &mut Vec<Problem>) {
+/// Tells the options that are needed and not there. `meant`: those that are there under a misspelt name, which was told.
+fn missing(declared: &[Opt], settings: &Settings, meant: &[&str], problems: &mut Vec<Problem>) {
     for option in declared {
-        if option.need == Need::Required && settings.get(option.name).is_none() {
+        let is_needed = option.need == Need::Required && settings.get(option.name).is_none();
+        if is_needed && !meant.contains(&option.name) {
             problems.push(
                 Problem::new(&settings.place, format!("option `{}` is missing", option.name))
                     .hint(format!("`{}`: {}", option.name, option.summary)),
@@ -373,10 +382,10 @@ mod tests {
         // given
         let settings = Settings::of([("lissten", "x"), ("timeout", "5"), ("mode", "saef")]);
         // when
-        let problems = Options::read(OPTIONS, &settings).expect_err("three words are wrong, one is missing");
+        let problems = Options::read(OPTIONS, &settings).expect_err("three words are wrong");
         // then
         let told: Vec<_> = problems.iter().map(|problem| problem.what.as_str()).collect();
-        assert_eq!(told.len(), 4, "{told:#?}");
+        assert_eq!(told.len(), 3, "{told:#?}");
         assert!(told[0].contains("unknown option `lissten`"));
         assert!(
             problems[0]
@@ -386,7 +395,25 @@ mod tests {
         );
         assert!(told[1].contains("must be a time with its unit"));
         assert!(told[2].contains("did you mean `safe`?"));
-        assert!(told[3].contains("`listen` is missing"));
+    }
+
+    #[test]
+    fn what_is_missing_is_told_but_not_of_the_word_that_was_misspelt() {
+        let told = |settings: Settings| {
+            let problems = Options::read(OPTIONS, &settings).err().unwrap_or_default();
+            problems
+                .into_iter()
+                .map(|problem| problem.what)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(Settings::of([("mode", "fast")])),
+            ["option `listen` is missing"]
+        );
+        assert_eq!(
+            told(Settings::of([("lissten", "x")])),
+            ["unknown option `lissten`"]
+        );
     }
 
     #[test]

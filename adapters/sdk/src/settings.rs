@@ -67,6 +67,7 @@ enum Shape {
         from_variable: bool,
         is_quoted: bool,
         stretches: Vec<Stretch>,
+        file: Option<Arc<str>>,
     },
     List(Vec<Settings>),
     Map(Vec<Entry>),
@@ -117,6 +118,7 @@ impl Settings {
                 from_variable,
                 is_quoted: false,
                 stretches: Vec::new(),
+                file: None,
             },
         }
     }
@@ -138,6 +140,26 @@ impl Settings {
             *is_quoted = true;
         }
         self
+    }
+
+    /// The same scalar, which names a file that holds this text.
+    #[must_use]
+    pub fn naming(mut self, text: Arc<str>) -> Self {
+        if let Shape::Scalar { file, .. } = &mut self.shape {
+            *file = Some(text);
+        }
+        self
+    }
+
+    /// The text of the file that a scalar names, if its option is a [`Kind::File`] and the landscape has that file: so
+    /// `check` knows it and stays pure. A place in it has the scalar's text as its file.
+    ///
+    /// [`Kind::File`]: crate::Kind::File
+    pub fn file(&self) -> Option<&Arc<str>> {
+        match &self.shape {
+            Shape::Scalar { file, .. } => file.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether it was written as a text.

@@ -9,6 +9,8 @@
 
 mod options;
 mod postgres;
+mod rehearsal;
+mod shape;
 mod sink;
 mod sqlite;
 mod statement;
@@ -18,16 +20,17 @@ use std::{path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio_postgres::config::SslMode;
 use trunkline_sdk::{
-    Adapter, Description, Effect, Endpoint, Fault, Options, Place, Problem, Settings, Shape, Sink, Source,
-    System, Used, nearest,
+    Adapter, Description, Effect, Endpoint, Fault, Options, Problem, Settings, Shape, Sink, Source, System,
+    Used,
 };
 
 use crate::{
     options::Location,
     postgres::{Postgres, Tls},
+    rehearsal::Rehearsal,
     sink::{Database, Job, SqlSink},
     sqlite::Sqlite,
-    statement::{Dialect, Flaw, Parameter, Statement},
+    statement::{Dialect, Flaw, Statement},
 };
 
 /// The adapter `sql`.
@@ -52,11 +55,15 @@ impl Adapter for Sql {
     fn check(&self, system: &Settings, endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
         let mut problems = Vec::new();
         let dialect = dialect(system, &mut problems);
+        let create = system.get("create").filter(|_| dialect == Dialect::Sqlite);
+        let rehearsal = create.and_then(|create| Rehearsal::new(create, &mut problems));
         for endpoint in endpoints {
             if let Endpoint::Sink { settings, shape } = endpoint
-                && let Some(statement) = settings.get("statement")
+                && let Some(settings) = settings.get("statement")
+                && let Some(statement) = check_statement(settings, *shape, dialect, &mut problems)
+                && let Some(rehearsal) = &rehearsal
             {
-                check_statement(statement, *shape, dialect, &mut problems);
+                problems.extend(rehearsal.check(settings, &statement));
             }
         }
         problems
@@ -172,69 +179,24 @@ fn refused(problems: &[Problem]) -> Fault {
     Fault::stop(told.join("; "))
 }
 
+/// The statement; `None`: it is none, and that was told.
 fn check_statement(
     settings: &Settings,
     shape: Option<&Shape>,
     dialect: Dialect,
     problems: &mut Vec<Problem>,
-) {
-    let text = text(settings);
-    match Statement::read(text, dialect) {
-        Ok(statement) => {
-            let Some(shape) = shape else { return };
-            for parameter in &statement.parameters {
-                problems.extend(check_parameter(
-                    parameter,
-                    shape,
-                    &settings.within(parameter.offset..parameter.offset + 1 + parameter.path.len()),
-                ));
-            }
+) -> Option<Statement> {
+    let tell = |flaws: Vec<Flaw>| {
+        for Flaw { offset, what, hint } in flaws {
+            problems.push(Problem::new(&settings.within(offset..offset + 1), what).hint(hint));
         }
-        Err(flaws) => {
-            for Flaw { offset, what, hint } in flaws {
-                problems.push(Problem::new(&settings.within(offset..offset + 1), what).hint(hint));
-            }
-        }
-    }
-}
-
-fn check_parameter(parameter: &Parameter, shape: &Shape, place: &Place) -> Option<Problem> {
-    let name = parameter.field();
-    let is_nested = name.len() < parameter.path.len();
-    let Some(field) = shape.fields.iter().find(|field| field.name == name) else {
-        let names: Vec<_> = shape
-            .fields
-            .iter()
-            .map(|field| format!("`{}`", field.name))
-            .collect();
-        let near = nearest(name, shape.fields.iter().map(|field| field.name.as_str()))
-            .map(|near| format!("did you mean `:{near}`? "))
-            .unwrap_or_default();
-        return Some(
-            Problem::new(
-                place,
-                format!("`:{}` is no field of `{}`", parameter.path, shape.name),
-            )
-            .hint(format!("{near}fields: {}", names.join(", "))),
-        );
     };
-    if field.scalar && is_nested {
-        return Some(
-            Problem::new(
-                place,
-                format!("`:{name}` is a single value and has no fields within it"),
-            )
-            .hint(format!("write `:{name}`")),
-        );
+    let statement = Statement::read(text(settings), dialect).map_err(tell).ok()?;
+    for parameter in &statement.parameters {
+        let place = settings.within(parameter.offset..parameter.offset + 1 + parameter.path.len());
+        problems.extend(shape.and_then(|shape| shape::check(parameter, shape, &place)));
     }
-    if !field.scalar && !is_nested && !parameter.json {
-        return Some(
-            Problem::new(place, format!("`:{name}` is an object or a list, not a single value")).hint(format!(
-                "bind a field of it, as `:{name}.id`, or bind it as JSON: `:{name}::jsonb` in PostgreSQL, `json(:{name})` in SQLite"
-            )),
-        );
-    }
-    None
+    Some(statement)
 }
 
 fn text(settings: &Settings) -> &str {
@@ -243,20 +205,30 @@ fn text(settings: &Settings) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use trunkline_sdk::{Entry, Field};
+    use trunkline_sdk::{Entry, Field, Place, Within};
 
     use super::*;
 
     const TEXT: &str = "UPDATE stock SET on_hand = on_hand - :quantitty WHERE sku = :sku AND x = :buyer";
 
     fn shape() -> Shape {
-        let field = |name: &str, scalar| Field {
+        let field = |name: &str, within| Field {
             name: name.to_owned(),
-            scalar,
+            within,
         };
         Shape {
             name: "trunkline.commerce.v1.StockMove".to_owned(),
-            fields: vec![field("sku", true), field("quantity", true), field("buyer", false)],
+            whole: Within::Object(0),
+            objects: vec![
+                vec![
+                    field("sku", Within::Value),
+                    field("quantity", Within::Value),
+                    field("buyer", Within::Object(1)),
+                    field("tags", Within::List),
+                    field("notes", Within::Unknown),
+                ],
+                vec![field("email", Within::Value)],
+            ],
         }
     }
 
@@ -309,12 +281,23 @@ mod tests {
 
     #[test]
     fn a_field_within_a_field_and_json_are_allowed_where_they_can_be() {
-        let told = |text| check("postgres://a@b/c", text, place(1, 1, 1)).len();
+        let told = |text: &str| check("postgres://a@b/c", text, place(1, 1, 1)).len();
         assert_eq!(
-            told("INSERT INTO o VALUES (:sku, :buyer.email, :buyer::jsonb)"),
+            told(
+                "INSERT INTO o VALUES (:sku, :buyer.email, :buyer::jsonb, :tags::jsonb, :notes.a.b, :notes)"
+            ),
             0
         );
-        assert_eq!(told("INSERT INTO o VALUES (:sku.size)"), 1);
+        for wrong in [
+            ":sku.size",
+            ":buyer.emial",
+            ":buyer",
+            ":tags",
+            ":tags.first",
+            ":buyer.emial::jsonb",
+        ] {
+            assert_eq!(told(&format!("INSERT INTO o VALUES ({wrong})")), 1, "{wrong}");
+        }
     }
 
     #[test]

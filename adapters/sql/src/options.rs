@@ -33,9 +33,10 @@ pub(crate) const SYSTEM: &[Opt] = &[
     },
     Opt {
         name: "create",
-        kind: Kind::Text,
+        kind: Kind::File,
         need: Need::Optional,
-        summary: "a file of SQL that makes the database where there is no file yet; SQLite only, ignored for servers",
+        summary: "a file of SQL that makes the database where there is no file yet, and against which `check` prepares \
+                  the statements of sinks; SQLite only, ignored for servers",
     },
     Opt {
         name: "timeout",

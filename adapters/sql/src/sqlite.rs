@@ -27,7 +27,7 @@ use crate::{
     statement::Parameter,
 };
 
-const INBOX: &str = inbox_table!("text NOT NULL DEFAULT CURRENT_TIMESTAMP");
+pub(crate) const INBOX: &str = inbox_table!("text NOT NULL DEFAULT CURRENT_TIMESTAMP");
 const CLAIM: &str = "INSERT INTO trunkline_inbox (flow, message_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 
 /// A database file.

@@ -64,11 +64,6 @@ impl Statement {
 }
 
 impl Parameter {
-    /// The name of the field of the record that holds it.
-    pub(crate) fn field(&self) -> &str {
-        self.path.split('.').next().unwrap_or(&self.path)
-    }
-
     /// Finds its value in a record. A field of what is null is null.
     /// Errors: the part of the path that is missing, or no object; as a sentence without values.
     pub(crate) fn find<'v>(&self, record: &'v Value<'static>) -> Result<&'v Value<'static>, String> {

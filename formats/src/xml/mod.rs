@@ -19,10 +19,12 @@ mod prologue;
 mod read;
 mod records;
 mod scan;
+mod tree;
 mod write;
 
 pub use path::Path;
 pub use prologue::encoding_of;
-pub use read::{MAX_ATTRIBUTES, MAX_DEPTH, read};
+pub use read::read;
 pub use records::Records;
+pub use tree::{MAX_ATTRIBUTES, MAX_DEPTH};
 pub use write::Writer;

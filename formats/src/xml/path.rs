@@ -1,6 +1,6 @@
 //! The way from the root of a document to its records.
 
-use super::{name::is_name, read::MAX_DEPTH};
+use super::{name::is_name, tree::MAX_DEPTH};
 
 /// Where records stand: the local names of the elements from the root to the record, `Orders/Order`.
 #[derive(Debug, Clone, PartialEq, Eq)]

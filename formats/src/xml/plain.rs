@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2, memchr3, memmem};
 
-use super::read::{Hold, Tree, is_blank, referenced};
+use super::tree::{Hold, Tree, is_blank, referenced};
 
 /// Reads the one element in this text into the tree; `None` where it is not plain, and the tree is to be forgotten.
 pub(super) fn plain<'a, 'v>(text: &'a str, tree: &mut Tree<'a, 'v, '_, impl Hold<'a, 'v>>) -> Option<()> {

@@ -6,8 +6,9 @@ use trunkline_sdk::Value;
 
 use super::{
     path::Path,
-    read::{MAX_DEPTH, NO_DOCTYPE, read_owned},
+    read::read_owned,
     scan::{Scanner, Token},
+    tree::{MAX_DEPTH, NO_DOCTYPE},
 };
 use crate::{Encoding, Framed, Malformed, Mark, Unframed, malformed::readable_size};
 
@@ -470,7 +471,7 @@ mod tests {
             ("<o><b</o>", "column 8: expected the name of an element"),
             ("<o a='1></o>", "column 5: expected"),
             ("<o <b/></o>", "column 5: expected"),
-            ("<o>&x;</o>", "column 8: this entity is not known"),
+            ("<o>&x;</o>", "column 8: this `&` begins no entity"),
             ("<o><!DOCTYPE x></o>", "document types are not read"),
             ("<o>\0</o>", "a character that XML does not have"),
             (

@@ -8,7 +8,7 @@ use trunkline_sdk::Value;
 use super::{
     Path,
     name::{is_name, not_a_character},
-    read::{MAX_ATTRIBUTES, MAX_DEPTH},
+    tree::{MAX_ATTRIBUTES, MAX_DEPTH},
 };
 use crate::Unwritable;
 

@@ -21,7 +21,7 @@ use lapin::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout},
 };
 use tracing::{info, warn};
 use trunkline_sdk::Fault;
@@ -40,8 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// While nothing comes and nothing is out, we ask so often whether the broker still gives to us; what looks wrong
 /// twice is mended.
 const LOOK: Duration = Duration::from_secs(10);
-/// How many settlements are carried out at a time.
-const BATCH: usize = 1024;
 
 /// A subscription's task.
 pub(super) struct Consumer {
@@ -95,7 +93,13 @@ impl Consumer {
         // What is parked may be read by many.
         let in_order = self.suspects.is_some() && self.landscape.is_ordered(&self.queue);
         let queue = self.queue.clone();
-        Ok(Generation::new(queue, in_order, channel, deliveries))
+        Ok(Generation::new(
+            queue,
+            in_order,
+            self.prefetch,
+            channel,
+            deliveries,
+        ))
     }
 
     /// Runs until the subscription is closed or dropped.
@@ -156,14 +160,15 @@ impl Consumer {
     }
 
     async fn serve(&self, mut generation: Generation, closing: &mut Closing) -> End {
-        let mut settlements = Vec::with_capacity(BATCH);
+        let mut settlements = Vec::new();
         let mut look = interval_at(Instant::now() + LOOK, LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let has_room = generation.held.is_none() && generation.trial.is_none();
+            let (has_room, napping) = (generation.has_room(), generation.flood.is_high());
+            let (holds, waking) = (!generation.held.is_empty(), generation.flood.waking());
             tokio::select! {
                 biased;
-                _ = generation.settlements.recv_many(&mut settlements, BATCH) => {
+                _ = generation.settlements.take(generation.worth(), &mut settlements) => {
                     if generation.carry_out(&mut settlements) {
                         self.close(&mut generation).await;
                         return End::PutBack;
@@ -188,9 +193,9 @@ impl Consumer {
                         }
                     };
                 }
-                permit = self.outbox.reserve(), if generation.held.is_some() => match permit {
-                    Ok(permit) => {
-                        if let Some(delivery) = generation.held.take() {
+                permits = self.outbox.reserve_many(generation.held.len()), if holds => match permits {
+                    Ok(permits) => {
+                        for (permit, delivery) in permits.zip(generation.held.drain(..)) {
                             permit.send(delivery);
                         }
                     }
@@ -201,28 +206,16 @@ impl Consumer {
                 },
                 // Not polled without room: a delivery taken from the stream and dropped would be acked by the
                 // next `multiple` ack.
-                delivery = generation.deliveries.next(), if has_room => {
-                    let mut next = Some(delivery);
-                    while let Some(delivery) = next.take() {
-                        match delivery {
-                            Some(Ok(delivery)) => generation.hold(delivery, self.suspects.is_some()),
-                            Some(Err(error)) => {
-                                let doing = format!("reading queue `{}`", self.queue);
-                                return End::Lost(faults::refused(error, &doing, self.landscape.link.address()));
-                            }
-                            None => return End::Lost(Fault::reopen(format!(
-                                "the broker ended the reading of queue `{}`: it was deleted, or moved", self.queue
-                            ))),
-                        }
-                        if let Ok(permit) = self.outbox.try_reserve()
-                            && let Some(delivery) = generation.held.take()
-                        {
-                            permit.send(delivery);
-                            next = generation.deliveries.next().now_or_never();
-                        }
+                delivery = generation.deliveries.next(), if has_room && !napping => {
+                    if let Some(end) = self.take(&mut generation, Some(delivery)) {
+                        return end;
                     }
-                    self.go_on_with_trial(&mut generation);
-                    self.note(&generation);
+                }
+                () = sleep_until(waking), if has_room && napping => {
+                    let next = generation.deliveries.next().now_or_never();
+                    if let Some(end) = self.take(&mut generation, next) {
+                        return end;
+                    }
                 }
                 // Last: what has come is taken first.
                 _ = look.tick() => {
@@ -234,6 +227,40 @@ impl Consumer {
                 }
             }
         }
+    }
+
+    /// Takes this one and all that are there; gives the end of the channel, if one came.
+    fn take(
+        &self,
+        generation: &mut Generation,
+        mut next: Option<Option<lapin::Result<lapin::message::Delivery>>>,
+    ) -> Option<End> {
+        let mut count = 0;
+        while let Some(delivery) = next.take() {
+            match delivery {
+                Some(Ok(delivery)) => generation.hold(delivery, self.suspects.is_some()),
+                Some(Err(error)) => {
+                    let doing = format!("reading queue `{}`", self.queue);
+                    let fault = faults::refused(error, &doing, self.landscape.link.address());
+                    return Some(End::Lost(fault));
+                }
+                None => {
+                    return Some(End::Lost(Fault::reopen(format!(
+                        "the broker ended the reading of queue `{}`: it was deleted, or moved",
+                        self.queue
+                    ))));
+                }
+            }
+            count += 1;
+            if generation.has_room() {
+                next = generation.deliveries.next().now_or_never();
+            }
+        }
+        let more = !generation.has_room();
+        generation.flood.took(count, more);
+        self.go_on_with_trial(generation);
+        self.note(generation);
+        None
     }
 
     /// Connected is not consuming: a broker may forget a consumer, or give it nothing, and say so to nobody.
@@ -282,7 +309,8 @@ impl Consumer {
 
     /// The subscription was dropped: takes nothing more, and carries out settlements until no receipt is left.
     async fn run_out(&self, mut generation: Generation) {
-        (generation.held, generation.trial) = (None, None);
+        generation.trial = None;
+        generation.held.clear();
         // Where order is kept, nobody else may begin before the last of ours is settled.
         if !generation.in_order {
             let tag = generation.deliveries.tag();
@@ -297,8 +325,8 @@ impl Consumer {
             }
         }
         generation.run_out();
-        let mut settlements = Vec::with_capacity(BATCH);
-        while generation.settlements.recv_many(&mut settlements, BATCH).await > 0 {
+        let mut settlements = Vec::new();
+        while generation.settlements.take(1, &mut settlements).await {
             generation.carry_out(&mut settlements);
             self.note(&generation);
         }
@@ -318,9 +346,7 @@ impl Consumer {
     /// instead, and the end of the channel puts the messages back before the next one begins.
     async fn close(&self, generation: &mut Generation) {
         let mut settlements = Vec::new();
-        while let Ok(settlement) = generation.settlements.try_recv() {
-            settlements.push(settlement);
-        }
+        generation.settlements.take_all(&mut settlements);
         generation.carry_out(&mut settlements);
         let channel = &generation.channel;
         let closing = async {

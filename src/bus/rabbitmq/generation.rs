@@ -13,11 +13,12 @@ use lapin::{
     Channel,
     options::{BasicAckOptions, BasicNackOptions},
 };
-use tokio::sync::mpsc;
 
 use super::{
+    flood::Flood,
     ledger::Ledger,
     lock,
+    settlements::{Settlement, Settlements},
     suspects::{self, Suspect, Turn},
     wire,
 };
@@ -25,6 +26,9 @@ use crate::{
     bus::{Delivery, Receipt, Settle},
     names::QueueName,
 };
+
+/// More acks in a frame gain nothing.
+const LARGEST_BATCH: u64 = 64;
 
 /// Numbers of channels that receive, never given twice in a process.
 static SESSIONS: AtomicU64 = AtomicU64::new(1);
@@ -38,10 +42,13 @@ pub(super) struct Generation {
     pub(super) in_order: bool,
     /// Gone when nothing more is to be received; then the settlements end with the last receipt.
     line: Option<Arc<Line>>,
-    pub(super) settlements: mpsc::UnboundedReceiver<Settlement>,
+    pub(super) settlements: Arc<Settlements>,
+    /// As many acks as are worth a frame.
+    batch: u64,
     pub(super) ledger: Ledger,
     /// Taken from the stream, and not handed on yet.
-    pub(super) held: Option<Delivery>,
+    pub(super) held: Vec<Delivery>,
+    pub(super) flood: Flood,
     /// While it is there, nothing is taken from the stream.
     pub(super) trial: Option<Trial>,
     pub(super) watch: Watch,
@@ -68,18 +75,13 @@ pub(super) enum Trial {
     Out,
 }
 
-pub(super) enum Settlement {
-    Settle(u64),
-    PutBack(u64),
-}
-
 /// By which the receipts of one channel reach its task; at most `prefetch` settlements are under way.
 struct Line {
     queue: QueueName,
     in_order: bool,
     closed: AtomicBool,
     lost: AtomicBool,
-    settlements: mpsc::UnboundedSender<Settlement>,
+    settlements: Arc<Settlements>,
     /// The suspect that is out, and nothing beside it. On a dead channel it lasts as long as its receipt.
     alone: Mutex<Option<Turn>>,
 }
@@ -91,7 +93,7 @@ impl Settle for Line {
 
     // A dead channel has nobody who listens: the broker has put its deliveries back.
     fn settle(&self, tag: u64) {
-        let _ = self.settlements.send(Settlement::Settle(tag));
+        self.settlements.add(Settlement::Settle(tag));
     }
 
     fn abandon(&self, tag: u64) {
@@ -99,7 +101,7 @@ impl Settle for Line {
             // All the rest goes back with it.
             self.lost.store(true, Ordering::Release);
         }
-        let _ = self.settlements.send(Settlement::PutBack(tag));
+        self.settlements.add(Settlement::PutBack(tag));
     }
 
     fn is_closed(&self) -> bool {
@@ -108,6 +110,13 @@ impl Settle for Line {
 
     fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+    }
+}
+
+/// With the last receipt it is gone.
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.settlements.end();
     }
 }
 
@@ -124,16 +133,17 @@ impl Generation {
     pub(super) fn new(
         queue: QueueName,
         in_order: bool,
+        prefetch: u16,
         channel: Channel,
         deliveries: lapin::Consumer,
     ) -> Self {
-        let (settle, settlements) = mpsc::unbounded_channel();
+        let settlements = Arc::<Settlements>::default();
         let line = Line {
             queue,
             in_order,
             closed: AtomicBool::new(false),
             lost: AtomicBool::new(false),
-            settlements: settle,
+            settlements: settlements.clone(),
             alone: Mutex::default(),
         };
         Self {
@@ -143,11 +153,24 @@ impl Generation {
             in_order,
             line: Some(Arc::new(line)),
             settlements,
+            batch: u64::from(prefetch / 8).clamp(1, LARGEST_BATCH),
             ledger: Ledger::new(),
-            held: None,
+            held: Vec::new(),
+            flood: Flood::new(prefetch),
             trial: None,
             watch: Watch::default(),
         }
+    }
+
+    /// Whether more may be taken from the stream.
+    pub(super) fn has_room(&self) -> bool {
+        self.trial.is_none() && (self.held.len() as u64) < self.batch * 2
+    }
+
+    /// How many settlements are worth being carried out: with all that is out there is nothing to wait for, and the
+    /// broker must not come to wait for acks before it gives more.
+    pub(super) fn worth(&self) -> usize {
+        usize::try_from(self.ledger.out().min(self.batch)).unwrap_or(usize::MAX)
     }
 
     /// The subscription is closed: what was given out goes back, and settles nothing any more.
@@ -159,7 +182,8 @@ impl Generation {
 
     /// Gives out nothing more; what is out may be settled still.
     pub(super) fn run_out(&mut self) {
-        (self.held, self.trial, self.line) = (None, None, None);
+        (self.trial, self.line) = (None, None);
+        self.held.clear();
     }
 
     /// A suspect that was out alone is settled: it did not kill us.
@@ -191,7 +215,7 @@ impl Generation {
             receipt: Receipt::new(tag, line),
         };
         match returns {
-            None => self.held = Some(delivery),
+            None => self.held.push(delivery),
             Some(returns) => self.trial = Some(Trial::Waiting(Box::new(Suspect { delivery, returns }))),
         }
     }
@@ -202,7 +226,7 @@ impl Generation {
         match (judged, &self.line) {
             (Some((delivery, turn)), Some(line)) => {
                 *lock(&line.alone) = Some(turn);
-                self.held = Some(delivery);
+                self.held.push(delivery);
             }
             // Who keeps order must look again at what is parked.
             _ => self.session = SESSIONS.fetch_add(1, Ordering::Relaxed),

@@ -3,7 +3,8 @@
 //! Promises: a job is answered once, and only when it is known what became of it. A lost connection is opened
 //! again, and what was under way is published again under the same ids. While the broker is away a job waits
 //! for [`OUTAGE_PATIENCE`] and is then refused; while the broker blocks publishers (out of memory or disk) it
-//! waits as long as that takes, and nothing is torn down.
+//! waits as long as that takes, and nothing is torn down. A channel on which something is refused does not grow old:
+//! see [`REFUSING`].
 
 use std::{
     collections::VecDeque,
@@ -48,6 +49,10 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 const TRIES: u32 = 3;
 /// A full queue may have room again after this.
 const FULL_PATIENCE: Duration = Duration::from_secs(1);
+/// The age from which a channel that sees a refusal is replaced. In RabbitMQ 3.10 a channel asks the node that led a
+/// queue when it first published there, and while that node is away it refuses all for that queue: a new one knows the
+/// new leader. Where the queue is full this costs a round trip now and then.
+const REFUSING: Duration = Duration::from_secs(2);
 
 /// One message to be published. What is large in it is boxed, because jobs are moved often.
 #[derive(Debug)]
@@ -100,10 +105,14 @@ pub(super) struct Publisher {
 pub(super) struct Live {
     connection: Connection,
     window: Window<Job>,
+    /// When the channel was opened.
+    since: Instant,
 }
 
 enum End {
     Closed,
+    /// Nothing is under way, and another channel is wanted.
+    Renew,
     Lost(Fault, Option<lapin::Error>),
 }
 
@@ -112,7 +121,25 @@ impl Live {
     pub(super) async fn open(link: &Link) -> Result<Self, Fault> {
         let connection = link.connect().await?;
         let window = Self::window(&connection, link).await?;
-        Ok(Self { connection, window })
+        Ok(Self::of(connection, window))
+    }
+
+    fn of(connection: Connection, window: Window<Job>) -> Self {
+        Self {
+            connection,
+            window,
+            since: Instant::now(),
+        }
+    }
+
+    /// Goes on with another channel; nothing may be under way on this one.
+    async fn renew(&mut self, link: &Link) -> Result<(), Fault> {
+        let window = Self::window(&self.connection, link).await?;
+        let old = std::mem::replace(&mut self.window, window);
+        self.since = Instant::now();
+        // Not waited for: what it is stuck in may last.
+        tokio::spawn(close(old.channel().clone()));
+        Ok(())
     }
 
     fn is_dead(&self) -> bool {
@@ -150,10 +177,16 @@ impl Publisher {
         loop {
             let (fault, error) = match self.serve(&mut live).await {
                 End::Closed => break,
+                End::Renew => match live.renew(&self.link).await {
+                    Ok(()) => continue,
+                    Err(fault) => (fault, None),
+                },
                 End::Lost(fault, error) => (fault, error),
             };
             warn!(error = %fault, under_way = !live.window.is_empty(), "publishing is interrupted");
-            let Live { connection, window } = live;
+            let Live {
+                connection, window, ..
+            } = live;
             self.take_back(window, error);
             // Where only the channel ended, the connection goes on.
             let reopened = if connection.status().connected() && fault.remedy != Remedy::Reopen {
@@ -162,7 +195,7 @@ impl Publisher {
                 None
             };
             live = match reopened {
-                Some(window) => Live { connection, window },
+                Some(window) => Live::of(connection, window),
                 None => {
                     drop(connection);
                     match self.reconnect(fault).await {
@@ -172,7 +205,7 @@ impl Publisher {
                 }
             };
         }
-        let _ = timeout(CLOSE_PATIENCE, live.window.channel().close(200, "closed".into())).await;
+        close(live.window.channel().clone()).await;
         link::close(&live.connection).await;
         if let Some((done, _)) = self.closing {
             let _ = done.send(());
@@ -189,8 +222,14 @@ impl Publisher {
         let mut settled = Vec::new();
         // The confirms' clock stands while the broker blocks us, and begins anew afterwards.
         let (mut blocked, mut clock) = (false, Instant::now());
+        let mut refusing = false;
         loop {
-            while live.window.has_room()
+            let renews = refusing && live.since.elapsed() > REFUSING;
+            if renews && live.window.is_empty() {
+                return End::Renew;
+            }
+            while !renews
+                && live.window.has_room()
                 && let Some(mut job) = self.waiting.pop_front()
             {
                 match job
@@ -210,12 +249,12 @@ impl Publisher {
             tokio::select! {
                 biased;
                 result = poll_fn(|cx| live.window.poll_settled(cx, &mut settled)) => {
-                    if let Some(end) = self.answer(result, &mut settled) {
+                    if let Some(end) = self.answer(result, &mut settled, &mut refusing) {
                         return end;
                     }
                 }
                 _ = sweep.tick(), if !live.window.is_empty() => {
-                    if let Some(end) = self.answer(live.window.sweep(&mut settled), &mut settled) {
+                    if let Some(end) = self.answer(live.window.sweep(&mut settled), &mut settled, &mut refusing) {
                         return end;
                     }
                 }
@@ -254,8 +293,14 @@ impl Publisher {
     }
 
     /// Tells what was settled; gives the end of the channel, if it is dead.
-    fn answer(&self, result: lapin::Result<()>, settled: &mut Vec<(Job, Verdict)>) -> Option<End> {
+    fn answer(
+        &self,
+        result: lapin::Result<()>,
+        settled: &mut Vec<(Job, Verdict)>,
+        refusing: &mut bool,
+    ) -> Option<End> {
         for (job, verdict) in settled.drain(..) {
+            *refusing |= matches!(verdict, Verdict::Refused);
             let result = judge(&job.outgoing.to, verdict);
             job.answer(result);
         }
@@ -353,6 +398,10 @@ impl Publisher {
     }
 }
 
+async fn close(channel: lapin::Channel) {
+    let _ = timeout(CLOSE_PATIENCE, channel.close(200, "closed".into())).await;
+}
+
 fn exchange(job: &Job) -> String {
     super::topology::route(&job.outgoing.to, None, None).0
 }
@@ -377,7 +426,7 @@ fn judge(to: &Destination, verdict: Verdict) -> Result<(), Fault> {
     match verdict {
         Verdict::Confirmed => Ok(()),
         Verdict::Refused => Err(Fault::wait(
-            format!("a queue of {place} takes no more messages: it is full"),
+            format!("a queue of {place} takes no more messages: it is full, or its leader is away"),
             FULL_PATIENCE,
         )
         .hint("see which flow is behind, and whether it runs")),

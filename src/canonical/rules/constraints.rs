@@ -6,7 +6,10 @@ use super::{
     options::{flag, get, list, message},
     plan::{Fixed, Kind, Rule, Test},
 };
-use crate::canonical::time::{Instant, Span};
+use crate::canonical::{
+    scalar::Scalar,
+    time::{Instant, Span},
+};
 
 /// A rule that cannot be one.
 pub(super) struct Refused {
@@ -26,28 +29,11 @@ impl Refused {
 /// The word under which the rules of a kind stand; empty: it has none.
 pub(super) fn word(kind: Kind) -> &'static str {
     match kind {
-        Kind::Double => "double",
-        Kind::Float => "float",
-        Kind::Int32 => "int32",
-        Kind::Int64 => "int64",
-        Kind::Uint32 => "uint32",
-        Kind::Uint64 => "uint64",
-        Kind::Sint32 => "sint32",
-        Kind::Sint64 => "sint64",
-        Kind::Fixed32 => "fixed32",
-        Kind::Fixed64 => "fixed64",
-        Kind::Sfixed32 => "sfixed32",
-        Kind::Sfixed64 => "sfixed64",
-        Kind::Bool => "bool",
-        Kind::Enum => "enum",
-        Kind::Text => "string",
-        Kind::Bytes => "bytes",
         Kind::Message(_) => "",
-        Kind::Timestamp => "timestamp",
-        Kind::Duration => "duration",
-        Kind::Any => "any",
         Kind::FieldMask => "field_mask",
-        Kind::Wrapped(inner) => word(*inner),
+        Kind::Of(Scalar::Any) => "any",
+        Kind::Of(Scalar::Wrapper(wrapped)) => wrapped.scalar().word(),
+        Kind::Of(scalar) => scalar.word(),
     }
 }
 

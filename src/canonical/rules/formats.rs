@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An address of mail, as HTML has it: no comments, no quotes, no literal addresses.
-pub(super) fn is_email(text: &str) -> bool {
+pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;
     };
@@ -20,18 +20,18 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-pub(super) fn is_hostname(text: &str) -> bool {
+pub(crate) fn is_hostname(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
     let last = name.rsplit('.').next().unwrap_or_default();
     text.len() <= 253 && name.split('.').all(is_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-pub(super) fn is_ipv4(text: &str) -> bool {
+pub(crate) fn is_ipv4(text: &str) -> bool {
     text.parse::<Ipv4Addr>().is_ok()
 }
 
 /// With the zone it may have behind `%`.
-pub(super) fn is_ipv6(text: &str) -> bool {
+pub(crate) fn is_ipv6(text: &str) -> bool {
     match text.split_once('%') {
         Some((address, zone)) => {
             !zone.is_empty() && !zone.contains('\0') && address.parse::<Ipv6Addr>().is_ok()
@@ -40,7 +40,7 @@ pub(super) fn is_ipv6(text: &str) -> bool {
     }
 }
 
-pub(super) fn is_ip(text: &str) -> bool {
+pub(crate) fn is_ip(text: &str) -> bool {
     is_ipv4(text) || is_ipv6(text)
 }
 
@@ -48,28 +48,28 @@ pub(super) fn is_address(text: &str) -> bool {
     is_hostname(text) || is_ip(text)
 }
 
-pub(super) fn is_ipv4_with_length(text: &str) -> bool {
+pub(crate) fn is_ipv4_with_length(text: &str) -> bool {
     ipv4_net(text).is_some()
 }
 
-pub(super) fn is_ipv6_with_length(text: &str) -> bool {
+pub(crate) fn is_ipv6_with_length(text: &str) -> bool {
     ipv6_net(text).is_some()
 }
 
-pub(super) fn is_ip_with_length(text: &str) -> bool {
+pub(crate) fn is_ip_with_length(text: &str) -> bool {
     is_ipv4_with_length(text) || is_ipv6_with_length(text)
 }
 
 /// A net: no bit is set behind the prefix.
-pub(super) fn is_ipv4_prefix(text: &str) -> bool {
+pub(crate) fn is_ipv4_prefix(text: &str) -> bool {
     ipv4_net(text).is_some_and(|(bits, length)| bits.checked_shl(length).unwrap_or(0) == 0)
 }
 
-pub(super) fn is_ipv6_prefix(text: &str) -> bool {
+pub(crate) fn is_ipv6_prefix(text: &str) -> bool {
     ipv6_net(text).is_some_and(|(bits, length)| bits.checked_shl(length).unwrap_or(0) == 0)
 }
 
-pub(super) fn is_ip_prefix(text: &str) -> bool {
+pub(crate) fn is_ip_prefix(text: &str) -> bool {
     is_ipv4_prefix(text) || is_ipv6_prefix(text)
 }
 
@@ -92,7 +92,7 @@ fn number(text: &str, most: u32) -> Option<u32> {
     text.parse().ok().filter(|number| *number <= most)
 }
 
-pub(super) fn is_host_and_port(text: &str) -> bool {
+pub(crate) fn is_host_and_port(text: &str) -> bool {
     if let Some(rest) = text.strip_prefix('[') {
         let Some((address, port)) = rest.rsplit_once("]:") else {
             return false;
@@ -158,7 +158,7 @@ pub(super) fn is_loose_header_name(text: &str) -> bool {
 }
 
 /// RFC 3986, with a scheme.
-pub(super) fn is_uri(text: &str) -> bool {
+pub(crate) fn is_uri(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else {
         return false;
     };
@@ -166,7 +166,7 @@ pub(super) fn is_uri(text: &str) -> bool {
 }
 
 /// RFC 3986, with or without a scheme.
-pub(super) fn is_uri_reference(text: &str) -> bool {
+pub(crate) fn is_uri_reference(text: &str) -> bool {
     let first = text.split(['/', '?', '#']).next().unwrap_or_default();
     is_uri(text) || !first.contains(':') && is_behind_scheme(text)
 }

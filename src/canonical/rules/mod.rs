@@ -14,7 +14,7 @@ mod cases;
 mod cel;
 mod compile;
 mod constraints;
-mod formats;
+pub(crate) mod formats;
 mod gather;
 mod known;
 mod options;
@@ -33,7 +33,8 @@ use prost_reflect::{FileDescriptor, MessageDescriptor};
 use trunkline_sdk::Fault;
 
 use super::wire::Broken;
-pub use required::{is_required, is_required_oneof};
+pub(crate) use options::{of_field as stated, of_message as stated_of};
+pub use required::{has_rules, is_required, is_required_oneof};
 
 /// How many violations of one message are told; the rest are counted.
 pub const TOLD: usize = 32;

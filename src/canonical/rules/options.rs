@@ -8,7 +8,8 @@ use prost_reflect::{
 pub(super) const IGNORE_IF_ZERO: i32 = 1;
 pub(super) const IGNORE_ALWAYS: i32 = 3;
 
-pub(super) fn of_field(field: &FieldDescriptor) -> Option<DynamicMessage> {
+/// What a field is held to, as it is stated.
+pub(crate) fn of_field(field: &FieldDescriptor) -> Option<DynamicMessage> {
     extension(&field.options(), field.parent_pool(), "buf.validate.field")
 }
 
@@ -16,7 +17,8 @@ pub(super) fn of_oneof(oneof: &OneofDescriptor) -> Option<DynamicMessage> {
     extension(&oneof.options(), oneof.parent_pool(), "buf.validate.oneof")
 }
 
-pub(super) fn of_message(message: &MessageDescriptor) -> Option<DynamicMessage> {
+/// What a message is held to as a whole, as it is stated.
+pub(crate) fn of_message(message: &MessageDescriptor) -> Option<DynamicMessage> {
     extension(&message.options(), message.parent_pool(), "buf.validate.message")
 }
 

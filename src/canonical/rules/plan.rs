@@ -3,7 +3,10 @@
 use regex::bytes::Regex;
 
 use super::{cel::Expression, pattern::Pattern, quick::Outline};
-use crate::canonical::wire::{Wire, unzigzag};
+use crate::canonical::{
+    scalar::Scalar,
+    wire::{Wire, unzigzag},
+};
 
 /// A message type with its ruled fields.
 #[derive(Debug, Default)]
@@ -99,30 +102,11 @@ pub(super) struct Rule {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    Double,
-    Float,
-    Int32,
-    Int64,
-    Uint32,
-    Uint64,
-    Sint32,
-    Sint64,
-    Fixed32,
-    Fixed64,
-    Sfixed32,
-    Sfixed64,
-    Bool,
-    Enum,
-    Text,
-    Bytes,
+    /// A scalar, or a message of Google's that stands for a value and is no JSON.
+    Of(Scalar),
     /// With the place of its own rules.
     Message(Option<usize>),
-    Timestamp,
-    Duration,
-    Any,
     FieldMask,
-    /// A message of Google's around one value.
-    Wrapped(&'static Kind),
 }
 
 /// A value that a rule is asked of.
@@ -188,61 +172,59 @@ impl Kind {
     /// The value that a wire value holds; `None`: it is of another kind, and so an unknown field.
     #[inline]
     pub(super) fn read(self, wire: Wire<'_>) -> Option<Seen<'_>> {
-        Some(match (self, wire) {
-            (Self::Int32 | Self::Enum, Wire::Varint(raw)) => Seen::Whole(i128::from(raw as i32)),
-            (Self::Int64, Wire::Varint(raw)) => Seen::Whole(i128::from(raw as i64)),
-            (Self::Uint32, Wire::Varint(raw)) => Seen::Whole(i128::from(raw as u32)),
-            (Self::Uint64, Wire::Varint(raw)) => Seen::Whole(i128::from(raw)),
-            (Self::Sint32, Wire::Varint(raw)) => {
+        let Self::Of(scalar) = self else {
+            return match wire {
+                Wire::Bytes(bytes) => Some(Seen::Message(bytes)),
+                _ => None,
+            };
+        };
+        Some(match (scalar, wire) {
+            (Scalar::Int32 | Scalar::Enum, Wire::Varint(raw)) => Seen::Whole(i128::from(raw as i32)),
+            (Scalar::Int64, Wire::Varint(raw)) => Seen::Whole(i128::from(raw as i64)),
+            (Scalar::Uint32, Wire::Varint(raw)) => Seen::Whole(i128::from(raw as u32)),
+            (Scalar::Uint64, Wire::Varint(raw)) => Seen::Whole(i128::from(raw)),
+            (Scalar::Sint32, Wire::Varint(raw)) => {
                 Seen::Whole(i128::from(unzigzag(u64::from(raw as u32)) as i32))
             }
-            (Self::Sint64, Wire::Varint(raw)) => Seen::Whole(i128::from(unzigzag(raw))),
-            (Self::Bool, Wire::Varint(raw)) => Seen::Bool(raw != 0),
-            (Self::Fixed32, Wire::Fixed32(raw)) => Seen::Whole(i128::from(raw)),
-            (Self::Sfixed32, Wire::Fixed32(raw)) => Seen::Whole(i128::from(raw as i32)),
-            (Self::Float, Wire::Fixed32(raw)) => Seen::Double(f64::from(f32::from_bits(raw))),
-            (Self::Fixed64, Wire::Fixed64(raw)) => Seen::Whole(i128::from(raw)),
-            (Self::Sfixed64, Wire::Fixed64(raw)) => Seen::Whole(i128::from(raw as i64)),
-            (Self::Double, Wire::Fixed64(raw)) => Seen::Double(f64::from_bits(raw)),
-            (Self::Text, Wire::Bytes(bytes)) => Seen::Text(bytes),
-            (Self::Bytes, Wire::Bytes(bytes)) => Seen::Bytes(bytes),
-            (kind, Wire::Bytes(bytes)) if kind.is_message() => Seen::Message(bytes),
+            (Scalar::Sint64, Wire::Varint(raw)) => Seen::Whole(i128::from(unzigzag(raw))),
+            (Scalar::Bool, Wire::Varint(raw)) => Seen::Bool(raw != 0),
+            (Scalar::Fixed32, Wire::Fixed32(raw)) => Seen::Whole(i128::from(raw)),
+            (Scalar::Sfixed32, Wire::Fixed32(raw)) => Seen::Whole(i128::from(raw as i32)),
+            (Scalar::Float, Wire::Fixed32(raw)) => Seen::Double(f64::from(f32::from_bits(raw))),
+            (Scalar::Fixed64, Wire::Fixed64(raw)) => Seen::Whole(i128::from(raw)),
+            (Scalar::Sfixed64, Wire::Fixed64(raw)) => Seen::Whole(i128::from(raw as i64)),
+            (Scalar::Double, Wire::Fixed64(raw)) => Seen::Double(f64::from_bits(raw)),
+            (Scalar::Text, Wire::Bytes(bytes)) => Seen::Text(bytes),
+            (Scalar::Bytes, Wire::Bytes(bytes)) => Seen::Bytes(bytes),
+            (scalar, Wire::Bytes(bytes)) if scalar.is_message() => Seen::Message(bytes),
             _ => return None,
         })
     }
 
     pub(super) fn is_message(self) -> bool {
-        matches!(
-            self,
-            Self::Message(_)
-                | Self::Timestamp
-                | Self::Duration
-                | Self::Any
-                | Self::FieldMask
-                | Self::Wrapped(_)
-        )
+        match self {
+            Self::Of(scalar) => scalar.is_message(),
+            Self::Message(_) | Self::FieldMask => true,
+        }
     }
 
     /// What is read where nothing is set.
     pub(super) fn zero(self) -> Seen<'static> {
         match self {
-            Self::Double | Self::Float => Seen::Double(0.0),
-            Self::Bool => Seen::Bool(false),
-            Self::Text => Seen::Text(&[]),
-            Self::Bytes => Seen::Bytes(&[]),
-            kind if kind.is_message() => Seen::Message(&[]),
-            _ => Seen::Whole(0),
+            Self::Of(Scalar::Double | Scalar::Float) => Seen::Double(0.0),
+            Self::Of(Scalar::Bool) => Seen::Bool(false),
+            Self::Of(Scalar::Text) => Seen::Text(&[]),
+            Self::Of(Scalar::Bytes) => Seen::Bytes(&[]),
+            Self::Of(scalar) if !scalar.is_message() => Seen::Whole(0),
+            _ => Seen::Message(&[]),
         }
     }
 
     /// The wire type of its values in a packed list; `None`: it does not pack.
     pub(super) fn packed(self) -> Option<u8> {
         match self {
-            Self::Double | Self::Fixed64 | Self::Sfixed64 => Some(1),
-            Self::Float | Self::Fixed32 | Self::Sfixed32 => Some(5),
-            Self::Text | Self::Bytes => None,
-            kind if kind.is_message() => None,
-            _ => Some(0),
+            Self::Of(scalar) if scalar.packs() => Some(scalar.wire_type()),
+            _ => None,
         }
     }
 }

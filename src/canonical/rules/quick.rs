@@ -5,7 +5,10 @@
 //! walk, and what is rare (maps, `cel` rules, a field that comes twice) is looked at by nobody else.
 
 use super::plan::{Element, Field, Kind, Message, Seen, Shape};
-use crate::canonical::wire::{MAX_DEPTH, Reader, Wire};
+use crate::canonical::{
+    scalar::Scalar,
+    wire::{MAX_DEPTH, Reader, Wire},
+};
 
 /// What the quick look knows of a message type before it sees a message: a bit for each place in its fields.
 #[derive(Debug, Default)]
@@ -102,8 +105,8 @@ impl Look {
             kind => match kind.packed() {
                 Some(wire_type) => Form::Number(wire_type),
                 None if element.rules.is_empty() => Form::Blank,
-                None if kind == Kind::Text => Form::Text,
-                None if kind == Kind::Bytes => Form::Bytes,
+                None if kind == Kind::Of(Scalar::Text) => Form::Text,
+                None if kind == Kind::Of(Scalar::Bytes) => Form::Bytes,
                 None => Form::Known,
             },
         };

@@ -20,6 +20,11 @@ pub fn is_required(field: &FieldDescriptor) -> bool {
         || ignore(&rules) == 0 && (fewest("repeated", "min_items") > 0 || fewest("map", "min_pairs") > 0)
 }
 
+/// Whether it has rules at all.
+pub fn has_rules(field: &FieldDescriptor) -> bool {
+    of_field(field).is_some()
+}
+
 /// Whether one member of this oneof must be set.
 pub fn is_required_oneof(oneof: &OneofDescriptor) -> bool {
     of_oneof(oneof).is_some_and(|rules| flag(&rules, "required"))

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use trunkline_sdk::Value;
 
-use crate::canonical::words;
+use crate::canonical::{scalar::Scalar, words};
 
 #[derive(Debug)]
 pub(super) struct Message {
@@ -35,29 +35,12 @@ pub(super) enum Shape {
 
 #[derive(Debug)]
 pub(super) enum Leaf {
-    Double,
-    Float,
-    Signed32,
-    Signed64,
-    Unsigned32,
-    Unsigned64,
-    Zigzag32,
-    Zigzag64,
-    Bool,
-    Text,
-    Bytes,
+    /// A value that needs nothing of its type to be shown.
+    Of(Scalar),
     Enum(HashMap<i32, Box<str>>),
     Message(usize),
-    Timestamp,
-    Duration,
     Date,
     Money,
-    /// A message `google.protobuf.…Value` around a value.
-    Wrapper(Box<Leaf>),
-    /// `google.protobuf.Struct`, `ListValue`, `Value`.
-    JsonObject,
-    JsonList,
-    JsonValue,
 }
 
 impl Message {
@@ -121,9 +104,10 @@ impl Field {
                 .collect(),
             None => Box::default(),
         };
+        let scalar = Scalar::of(&field.kind());
         Self {
             name: field.name().into(),
-            packed: packed(&field.kind()),
+            packed: scalar.packs().then(|| scalar.wire_type()),
             kind,
             shape,
             siblings,
@@ -142,74 +126,47 @@ impl Field {
 
 impl Leaf {
     pub(super) fn new(kind: &Kind, place: &mut impl FnMut(&MessageDescriptor) -> usize) -> Self {
-        match kind {
-            Kind::Double => Self::Double,
-            Kind::Float => Self::Float,
-            Kind::Int32 | Kind::Sfixed32 => Self::Signed32,
-            Kind::Int64 | Kind::Sfixed64 => Self::Signed64,
-            Kind::Uint32 | Kind::Fixed32 => Self::Unsigned32,
-            Kind::Uint64 | Kind::Fixed64 => Self::Unsigned64,
-            Kind::Sint32 => Self::Zigzag32,
-            Kind::Sint64 => Self::Zigzag64,
-            Kind::Bool => Self::Bool,
-            Kind::String => Self::Text,
-            Kind::Bytes => Self::Bytes,
-            Kind::Enum(kind) => Self::Enum(words_of(kind)),
-            Kind::Message(message) => match message.full_name() {
-                "google.protobuf.Timestamp" => Self::Timestamp,
-                "google.protobuf.Duration" => Self::Duration,
-                "google.protobuf.Struct" => Self::JsonObject,
-                "google.protobuf.ListValue" => Self::JsonList,
-                "google.protobuf.Value" => Self::JsonValue,
+        match (Scalar::of(kind), kind) {
+            (_, Kind::Enum(kind)) => Self::Enum(words_of(kind)),
+            (Scalar::Message | Scalar::Any, Kind::Message(message)) => match message.full_name() {
                 "google.type.Date" => Self::Date,
                 "google.type.Money" => Self::Money,
-                name => match message.get_field_by_name("value") {
-                    Some(value) if name.starts_with("google.protobuf.") && name.ends_with("Value") => {
-                        Self::Wrapper(Box::new(Self::new(&value.kind(), place)))
-                    }
-                    _ => Self::Message(place(message)),
-                },
+                _ => Self::Message(place(message)),
             },
+            (scalar, _) => Self::Of(scalar),
         }
     }
 
     pub(super) fn is_message(&self) -> bool {
-        matches!(
-            self,
-            Self::Message(_)
-                | Self::Timestamp
-                | Self::Duration
-                | Self::Date
-                | Self::Money
-                | Self::Wrapper(_)
-                | Self::JsonObject
-                | Self::JsonList
-                | Self::JsonValue
-        )
+        match self {
+            Self::Of(scalar) => scalar.is_message(),
+            Self::Message(_) | Self::Date | Self::Money => true,
+            Self::Enum(_) => false,
+        }
     }
 
     /// What an unset value of this kind is, where that is not null.
     pub(super) fn default(&self) -> Value<'_> {
         match self {
-            Self::Bool => Value::Bool(false),
-            Self::Text => Value::Text(Cow::Borrowed("")),
-            Self::Bytes => Value::Bytes(Cow::Borrowed(&[])),
+            Self::Of(scalar) => default(*scalar),
             Self::Enum(known) => match known.get(&0) {
                 Some(word) => Value::Text(Cow::Borrowed(&**word)),
                 None => Value::Number(Cow::Borrowed("0")),
             },
-            _ => Value::Number(Cow::Borrowed("0")),
+            // Unset messages are null before they come here.
+            Self::Message(_) | Self::Date | Self::Money => Value::Null,
         }
     }
 }
 
-/// The wire type of values in a packed list; `None`: they do not pack.
-fn packed(kind: &Kind) -> Option<u8> {
-    match kind {
-        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => Some(1),
-        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => Some(5),
-        Kind::String | Kind::Bytes | Kind::Message(_) => None,
-        _ => Some(0),
+/// What an unset scalar is.
+pub(super) fn default<'a>(scalar: Scalar) -> Value<'a> {
+    match scalar {
+        Scalar::Bool => Value::Bool(false),
+        Scalar::Text => Value::Text(Cow::Borrowed("")),
+        Scalar::Bytes => Value::Bytes(Cow::Borrowed(&[])),
+        scalar if scalar.is_message() => Value::Null,
+        _ => Value::Number(Cow::Borrowed("0")),
     }
 }
 

@@ -10,6 +10,7 @@
 //! Not promised: unknown fields; they have no name to be shown under.
 
 mod form;
+mod shape;
 mod shown;
 
 use std::{borrow::Cow, collections::HashMap};
@@ -20,12 +21,9 @@ use trunkline_sdk::Value;
 pub(crate) use self::shown::amount;
 use self::{
     form::{Field, Leaf, Message, Shape},
-    shown::{double, integers, money, once},
+    shown::{integers, money, once, scalar},
 };
-use super::{
-    time::{Instant, Span},
-    wire::{self, Broken, MAX_DEPTH, Reader, Wire},
-};
+use super::wire::{Broken, MAX_DEPTH, Reader, Wire};
 
 /// The compiled form of one message type and all it holds.
 #[derive(Debug)]
@@ -59,23 +57,6 @@ impl Tree {
         match &self.root {
             Leaf::Message(place) => self.message(*place, bytes, 0),
             other => Ok(self.leaf(other, Wire::Bytes(bytes), 0)?.unwrap_or(Value::Null)),
-        }
-    }
-
-    /// The fields that a sink will see.
-    pub fn shape(&self) -> trunkline_sdk::Shape {
-        let message = &self.messages[0];
-        trunkline_sdk::Shape {
-            name: message.name.to_string(),
-            fields: message
-                .fields
-                .iter()
-                .map(|field| trunkline_sdk::Field {
-                    name: field.name.to_string(),
-                    scalar: matches!(field.shape, Shape::One { .. })
-                        && !matches!(field.kind, Leaf::Message(_) | Leaf::Money),
-                })
-                .collect(),
         }
     }
 
@@ -198,69 +179,16 @@ impl Tree {
 
     /// One value; `None`: it came with a foreign wire type, so it is an unknown field.
     fn leaf<'a>(&'a self, kind: &'a Leaf, wire: Wire<'a>, depth: u8) -> Result<Option<Value<'a>>, Broken> {
-        let number = |text: String| Some(Value::Number(Cow::Owned(text)));
         Ok(match (kind, wire) {
-            (Leaf::Signed32, Wire::Varint(raw)) => number((raw as i32).to_string()),
-            (Leaf::Signed64, Wire::Varint(raw)) => number((raw as i64).to_string()),
-            (Leaf::Unsigned32, Wire::Varint(raw)) => number((raw as u32).to_string()),
-            (Leaf::Unsigned64, Wire::Varint(raw)) => number(raw.to_string()),
-            (Leaf::Zigzag32, Wire::Varint(raw)) => {
-                number((wire::unzigzag(u64::from(raw as u32)) as i32).to_string())
-            }
-            (Leaf::Zigzag64, Wire::Varint(raw)) => number(wire::unzigzag(raw).to_string()),
-            (Leaf::Signed32, Wire::Fixed32(raw)) => number((raw as i32).to_string()),
-            (Leaf::Unsigned32, Wire::Fixed32(raw)) => number(raw.to_string()),
-            (Leaf::Signed64, Wire::Fixed64(raw)) => number((raw as i64).to_string()),
-            (Leaf::Unsigned64, Wire::Fixed64(raw)) => number(raw.to_string()),
-            (Leaf::Double, Wire::Fixed64(raw)) => Some(double(f64::from_bits(raw))),
-            (Leaf::Float, Wire::Fixed32(raw)) => {
-                let narrow = f32::from_bits(raw);
-                // Its own shortest digits, not those of the double it would be.
-                Some(if narrow.is_finite() {
-                    Value::Number(Cow::Owned(narrow.to_string()))
-                } else {
-                    double(f64::from(narrow))
-                })
-            }
-            (Leaf::Bool, Wire::Varint(raw)) => Some(Value::Bool(raw != 0)),
-            (Leaf::Text, Wire::Bytes(bytes)) => Some(Value::Text(Cow::Borrowed(wire::text(bytes)?))),
-            (Leaf::Bytes, Wire::Bytes(bytes)) => Some(Value::Bytes(Cow::Borrowed(bytes))),
+            (Leaf::Of(kind), wire) => scalar(*kind, wire, depth)?,
             (Leaf::Enum(known), Wire::Varint(raw)) => {
                 let raw = raw as i32;
-                match known.get(&raw) {
-                    Some(word) => Some(Value::Text(Cow::Borrowed(&**word))),
-                    None => number(raw.to_string()),
-                }
+                Some(match known.get(&raw) {
+                    Some(word) => Value::Text(Cow::Borrowed(&**word)),
+                    None => Value::Number(Cow::Owned(raw.to_string())),
+                })
             }
             (Leaf::Message(place), Wire::Bytes(bytes)) => Some(self.message(*place, bytes, depth + 1)?),
-            (Leaf::Timestamp, Wire::Bytes(bytes)) => {
-                let [_, seconds, nanos, _] = integers(bytes)?;
-                let text = Instant {
-                    seconds,
-                    nanos: nanos as i32,
-                }
-                .to_text();
-                Some(text.map_or(Value::Null, |text| Value::Text(Cow::Owned(text))))
-            }
-            (Leaf::Duration, Wire::Bytes(bytes)) => {
-                let [_, seconds, nanos, _] = integers(bytes)?;
-                let span = Span {
-                    seconds,
-                    nanos: nanos as i32,
-                };
-                Some(Value::Text(Cow::Owned(span.to_text())))
-            }
-            (Leaf::Wrapper(held), Wire::Bytes(bytes)) => {
-                let mut value = held.default();
-                let mut reader = Reader::new(bytes);
-                while let Some(wire) = reader.seek(1, |_| {})? {
-                    value = self.leaf(held, wire, depth)?.unwrap_or(value);
-                }
-                Some(value)
-            }
-            (Leaf::JsonObject, Wire::Bytes(bytes)) => Some(shown::object(bytes, depth)?),
-            (Leaf::JsonList, Wire::Bytes(bytes)) => Some(shown::list(bytes, depth)?),
-            (Leaf::JsonValue, Wire::Bytes(bytes)) => Some(shown::value(bytes, depth)?),
             (Leaf::Date, Wire::Bytes(bytes)) => {
                 let [_, year, month, day] = integers(bytes)?;
                 Some(Value::Text(Cow::Owned(format!("{year:04}-{month:02}-{day:02}"))))

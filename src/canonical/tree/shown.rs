@@ -1,12 +1,79 @@
-//! How single values are shown: money, numbers that are none, the JSON inside a message.
+//! How single values are shown: scalars, times, money, numbers that are none, the JSON inside a message.
 
 use std::{borrow::Cow, collections::HashMap};
 
 use trunkline_sdk::Value;
 
-use crate::canonical::wire::{self, Broken, MAX_DEPTH, Reader, Wire};
+use super::form;
+use crate::canonical::{
+    scalar::Scalar,
+    time::{Instant, Span},
+    wire::{self, Broken, MAX_DEPTH, Reader, Wire},
+};
 
-pub(super) fn double<'a>(number: f64) -> Value<'a> {
+/// One value; `None`: it came with a foreign wire type, so it is an unknown field.
+pub(super) fn scalar<'a>(kind: Scalar, wire: Wire<'a>, depth: u8) -> Result<Option<Value<'a>>, Broken> {
+    let number = |text: String| Value::Number(Cow::Owned(text));
+    Ok(Some(match (kind, wire) {
+        (Scalar::Int32 | Scalar::Enum, Wire::Varint(raw)) => number((raw as i32).to_string()),
+        (Scalar::Int64, Wire::Varint(raw)) => number((raw as i64).to_string()),
+        (Scalar::Uint32, Wire::Varint(raw)) => number((raw as u32).to_string()),
+        (Scalar::Uint64, Wire::Varint(raw)) => number(raw.to_string()),
+        (Scalar::Sint32, Wire::Varint(raw)) => {
+            number((wire::unzigzag(u64::from(raw as u32)) as i32).to_string())
+        }
+        (Scalar::Sint64, Wire::Varint(raw)) => number(wire::unzigzag(raw).to_string()),
+        (Scalar::Sfixed32, Wire::Fixed32(raw)) => number((raw as i32).to_string()),
+        (Scalar::Fixed32, Wire::Fixed32(raw)) => number(raw.to_string()),
+        (Scalar::Sfixed64, Wire::Fixed64(raw)) => number((raw as i64).to_string()),
+        (Scalar::Fixed64, Wire::Fixed64(raw)) => number(raw.to_string()),
+        (Scalar::Double, Wire::Fixed64(raw)) => double(f64::from_bits(raw)),
+        (Scalar::Float, Wire::Fixed32(raw)) => {
+            let narrow = f32::from_bits(raw);
+            // Its own shortest digits, not those of the double it would be.
+            if narrow.is_finite() {
+                number(narrow.to_string())
+            } else {
+                double(f64::from(narrow))
+            }
+        }
+        (Scalar::Bool, Wire::Varint(raw)) => Value::Bool(raw != 0),
+        (Scalar::Text, Wire::Bytes(bytes)) => Value::Text(Cow::Borrowed(wire::text(bytes)?)),
+        (Scalar::Bytes, Wire::Bytes(bytes)) => Value::Bytes(Cow::Borrowed(bytes)),
+        (Scalar::Timestamp, Wire::Bytes(bytes)) => {
+            let [_, seconds, nanos, _] = integers(bytes)?;
+            let text = Instant {
+                seconds,
+                nanos: nanos as i32,
+            }
+            .to_text();
+            text.map_or(Value::Null, |text| Value::Text(Cow::Owned(text)))
+        }
+        (Scalar::Duration, Wire::Bytes(bytes)) => {
+            let [_, seconds, nanos, _] = integers(bytes)?;
+            let span = Span {
+                seconds,
+                nanos: nanos as i32,
+            };
+            Value::Text(Cow::Owned(span.to_text()))
+        }
+        (Scalar::Wrapper(wrapped), Wire::Bytes(bytes)) => {
+            let held = wrapped.scalar();
+            let mut value = form::default(held);
+            let mut reader = Reader::new(bytes);
+            while let Some(wire) = reader.seek(1, |_| {})? {
+                value = scalar(held, wire, depth)?.unwrap_or(value);
+            }
+            value
+        }
+        (Scalar::JsonObject, Wire::Bytes(bytes)) => object(bytes, depth)?,
+        (Scalar::JsonList, Wire::Bytes(bytes)) => list(bytes, depth)?,
+        (Scalar::JsonValue, Wire::Bytes(bytes)) => self::value(bytes, depth)?,
+        _ => return Ok(None),
+    }))
+}
+
+fn double<'a>(number: f64) -> Value<'a> {
     if number.is_finite() {
         return Value::Number(Cow::Owned(number.to_string()));
     }

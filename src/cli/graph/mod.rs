@@ -11,7 +11,7 @@ mod svg;
 use clap::ValueEnum;
 
 use self::picture::Picture;
-use super::{Failure, Place, load, say};
+use super::{Failure, Place, opened::Opened, say};
 
 #[derive(clap::Args)]
 pub(super) struct Graph {
@@ -32,7 +32,7 @@ enum Format {
 
 impl Graph {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let picture = Picture::of(&load(&self.place.landscape)?);
+        let picture = Picture::of(&Opened::at(self.place.landscape)?.plan);
         let text = match self.format {
             Format::Mermaid => mermaid::write(&picture),
             Format::Svg => svg::write(&picture),

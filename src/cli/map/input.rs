@@ -43,6 +43,8 @@ pub(super) struct Inputs {
     records: Records,
     /// They are canonical messages of this type.
     kind: Option<MessageDescriptor>,
+    /// The line on which the record at hand begins.
+    line: u64,
 }
 
 enum Records {
@@ -98,7 +100,11 @@ impl Inputs {
                 }
             }
         };
-        Ok(Self { records, kind })
+        Ok(Self {
+            records,
+            kind,
+            line: 1,
+        })
     }
 
     fn record(&mut self) -> Option<Result<Vec<u8>, Fault>> {
@@ -118,6 +124,7 @@ impl Inputs {
                     Some(Err(unread(&error)))
                 }
                 Ok(framed) => framed.map(|framed| {
+                    self.line = framed.line;
                     let malformed = |unframed: trunkline_formats::Unframed| malformed("line", &unframed.why);
                     framed.content.map_err(malformed)
                 }),
@@ -130,7 +137,10 @@ impl Inputs {
         if let Records::Whole(_, Format::Protobuf) = self.records {
             return Ok(Input::Message(bytes));
         }
-        let value = json::read(&bytes).map_err(|why| malformed("JSON", &why))?;
+        let value = json::read(&bytes).map_err(|mut why| {
+            why.line += self.line - 1;
+            malformed("JSON", &why)
+        })?;
         self.value(value.into_owned())
     }
 

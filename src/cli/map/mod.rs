@@ -12,13 +12,17 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-use trunkline_sdk::{Fault, Settings};
+use trunkline_sdk::{Fault, Problem, Settings};
 
 use self::{
     input::{Input, Inputs},
     output::Form,
 };
-use super::{Failure, count, opened::Opened, say, tell};
+use super::{
+    Failure, count,
+    opened::{self, Opened},
+    say, tell,
+};
 use crate::{
     config::Feed,
     flow::Expression,
@@ -56,8 +60,7 @@ struct Run {
     /// The mapping: its file, or the name of a flow that translates
     #[arg(required = true)]
     mapping: Option<String>,
-    /// The landscape's folder; left out, the one around the mapping or around where you are
-    #[arg(long, value_name = "FOLDER")]
+    /// The folder that holds `trunkline.yaml`; left out, the one around the mapping or around where you are
     landscape: Option<PathBuf>,
     /// How the input is written; `protobuf` is one encoded canonical message
     #[arg(long, value_enum, default_value = "json")]
@@ -100,10 +103,16 @@ impl Run {
     fn run(self) -> Result<(), Failure> {
         let name = self.mapping();
         let is_file = name.ends_with(".cel");
-        let opened = match (&self.landscape, is_file) {
-            (None, true) if Path::new(name).is_file() => Opened::around(Path::new(name))?,
-            (folder, _) => Opened::find(folder.as_deref())?,
+        let home = match &self.landscape {
+            None if is_file && Path::new(name).is_file() => {
+                opened::around(Path::new(name)).ok_or_else(|| {
+                    Fault::stop(format!("`{name}` is in no landscape"))
+                        .hint("a landscape is a folder with a `trunkline.yaml`; name it behind the mapping")
+                })?
+            }
+            folder => opened::home(folder.clone().unwrap_or_else(|| ".".into())),
         };
+        let (opened, problems) = Opened::in_part(home)?;
         let pool = &opened.pool;
         let this = self
             .type_name
@@ -115,13 +124,14 @@ impl Run {
             match self.used(&opened)? {
                 Some(mapping) if this.is_none() => mapping,
                 _ => {
-                    compiled = self.compile(&opened, pool, this.map_or(This::Record, This::Message))?;
+                    compiled = self.compile(&opened, this.map_or(This::Record, This::Message), &problems)?;
                     &compiled
                 }
             }
         } else {
-            translation(&opened, name)?
+            translation(&opened, name, &problems)?
         };
+        opened::tell_elsewhere(&opened.landscape, problems.len());
         let environment = Environment {
             pool,
             this: mapping.takes().clone(),
@@ -137,7 +147,7 @@ impl Run {
             mapping,
             &environment,
             source,
-            &DeferredStore::new(opened.plan.store.clone()),
+            &DeferredStore::to_look_at(opened.plan.store.clone()),
         )
     }
 
@@ -202,17 +212,19 @@ impl Run {
             .into())
     }
 
-    fn compile(&self, opened: &Opened, pool: &DescriptorPool, this: This) -> Result<Mapping, Failure> {
+    fn compile(&self, opened: &Opened, this: This, problems: &[Problem]) -> Result<Mapping, Failure> {
         let name = self.file(opened)?;
         let text = opened.landscape.files.text(&name).cloned().unwrap_or_default();
         let environment = Environment {
-            pool,
+            pool: &opened.pool,
             this,
             tables: &opened.plan.tables,
             zone: None,
         };
-        Mapping::compile(&Source::file(name, text), &environment, None).map_err(|problems| {
-            super::tell_problems(&opened.landscape, &problems);
+        Mapping::compile(&Source::file(name, text), &environment, None).map_err(|found| {
+            // None: what it builds on is wrong.
+            let told = if found.is_empty() { problems } else { &found };
+            super::tell_problems(&opened.landscape, told);
             Failure::Told
         })
     }
@@ -225,14 +237,15 @@ impl Run {
         source: Option<&Settings>,
         store: &DeferredStore,
     ) -> Result<(), Failure> {
-        let form = Form::new(self.json || !matches!(self.format, Format::Json | Format::Protobuf));
+        let one_line = self.json || !matches!(self.format, Format::Json | Format::Protobuf);
+        let form = Form::new(one_line, mapping.produces());
         let inputs = Inputs::new(self.format, &self.delimiter, &self.xml, source, mapping.takes())?;
         let facts = Attributes(&self.attributes);
         let (mut records, mut failed) = (0, 0);
         for (number, input) in inputs.enumerate() {
             records += 1;
             let done = input.and_then(|input| match &self.explain {
-                Some(field) => self.explain(mapping, environment, &input, &facts, field),
+                Some(field) => self.explain(mapping, environment, &input, &facts, (field, store)),
                 None => {
                     let ask = |needs: &[_]| store.find(needs);
                     let made = mapping.run_asking(input.as_mapping(), &facts, ask)?;
@@ -265,9 +278,11 @@ impl Run {
         environment: &Environment<'_>,
         input: &Input,
         facts: &dyn Facts,
-        field: &str,
+        (field, store): (&str, &DeferredStore),
     ) -> Result<String, Fault> {
-        let explained = mapping::explain(mapping, environment, input.as_mapping(), facts, field)?;
+        let input = input.as_mapping();
+        let references = mapping.gather(input, facts, |needs| store.find(needs))?;
+        let explained = mapping::explain(mapping, environment, input, facts, &references, field)?;
         Ok(match self.json {
             true => explanation::json(&explained),
             false => explanation::text(&explained),
@@ -302,7 +317,16 @@ fn translations<'p>(
 }
 
 /// The one mapping of a flow.
-fn translation<'o>(opened: &'o Opened, name: &str) -> Result<&'o Mapping, Failure> {
+fn translation<'o>(opened: &'o Opened, name: &str, problems: &[Problem]) -> Result<&'o Mapping, Failure> {
+    let landscape = &opened.landscape;
+    let is_planned = opened.plan.flows.iter().any(|flow| flow.name.as_str() == name);
+    if !is_planned && let Some(flow) = landscape.flows.iter().find(|flow| flow.name.0 == name) {
+        // Its own problems; without any, what it builds on is wrong.
+        let is_own = |problem: &&Problem| flow.stands_in(&problem.place.file);
+        let own: Vec<_> = problems.iter().filter(is_own).cloned().collect();
+        super::tell_problems(landscape, if own.is_empty() { problems } else { &own });
+        return Err(Failure::Told);
+    }
     let flow = opened.flow(name)?;
     let all: Vec<_> = translations(flow.steps.expressions()).collect();
     match all.as_slice() {

@@ -5,23 +5,36 @@ use prost_reflect::{DynamicMessage, SerializeOptions};
 use trunkline_formats::json;
 use trunkline_sdk::Fault;
 
-use crate::mapping::{Produces, Translated};
+use crate::{
+    canonical::rules::Rules,
+    flow::obeys,
+    mapping::{Produces, Translated},
+    observe::Tally,
+};
 
 /// How results are written.
 pub(super) struct Form {
     one_line: bool,
+    /// Those of the type that the mapping makes.
+    rules: Option<Rules>,
 }
 
 impl Form {
-    /// On one line each, or for a person to read.
-    pub(super) fn new(one_line: bool) -> Self {
-        Self { one_line }
+    /// On one line each, or for a person to read; a message must obey the rules of its type, as in a flow.
+    pub(super) fn new(one_line: bool, produces: &Produces) -> Self {
+        let rules = match produces {
+            // What is wrong with the rules was told when the landscape was opened.
+            Produces::Message(kind) => Rules::compile(kind).ok().flatten(),
+            Produces::Record(_) => None,
+        };
+        Self { one_line, rules }
     }
 
     /// The text of a result, with its line end.
     pub(super) fn translated(&self, produces: &Produces, made: Translated) -> Result<String, Fault> {
         let text = match (produces, made) {
             (Produces::Message(kind), Translated::Message(bytes)) => {
+                obeys(self.rules.as_ref(), &bytes, &Tally::default())?;
                 let broken = |_| Fault::stop("the mapping made a message that cannot be decoded");
                 let message = DynamicMessage::decode(kind.clone(), bytes.as_slice()).map_err(broken)?;
                 proto_json(&message)?

@@ -1,6 +1,6 @@
 //! What came out of a flow against what was expected, field by field.
 
-use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value as Field};
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, ReflectMessage, Value as Field};
 use trunkline_formats::json;
 use trunkline_sdk::{Body, Value};
 
@@ -115,6 +115,21 @@ fn name(target: &Target) -> String {
     }
 }
 
+/// What came where nothing was expected, of this type if it is a message.
+fn content(kind: Option<&MessageDescriptor>, content: &Content) -> String {
+    let decoded = match (content, kind) {
+        (Content::Canonical { bytes, .. }, Some(kind)) => {
+            DynamicMessage::decode(kind.clone(), bytes.clone()).ok()
+        }
+        _ => None,
+    };
+    match (decoded, content) {
+        (Some(message), _) => shown(&message),
+        (None, Content::Native(Body::Value(value))) => json::write(value),
+        (None, _) => "a message".to_owned(),
+    }
+}
+
 fn messages(count: usize) -> String {
     match count {
         0 => NOTHING.to_owned(),
@@ -171,6 +186,24 @@ impl Comparison {
         }
         for (at, (wanted, got)) in wanted.iter().zip(got).enumerate() {
             self.arrival(&format!("{to}[{at}]"), wanted, got);
+        }
+        // Where nothing came at all, that is told.
+        let missing = wanted.iter().enumerate().skip(got.len());
+        for (at, wanted) in missing.filter(|_| !got.is_empty()) {
+            self.tell(
+                &format!("{to}[{at}]"),
+                json::write(&wanted.tree),
+                NOTHING.to_owned(),
+            );
+        }
+        let kind = wanted.iter().find_map(|wanted| wanted.message.as_ref());
+        let kind = kind.map(ReflectMessage::descriptor);
+        for (at, got) in got.iter().enumerate().skip(wanted.len()) {
+            self.tell(
+                &format!("{to}[{at}]"),
+                NOTHING.to_owned(),
+                content(kind.as_ref(), got),
+            );
         }
     }
 
@@ -263,6 +296,13 @@ impl Comparison {
                 for (at, ((wanted, got), tree)) in wanted.iter().zip(got).zip(trees).enumerate() {
                     self.value(&format!("{path}[{at}]"), kind, tree, wanted, got);
                 }
+                let nothing = || NOTHING.to_owned();
+                for (at, wanted) in wanted.iter().enumerate().skip(got.len()) {
+                    self.tell(&format!("{path}[{at}]"), text(kind, wanted), nothing());
+                }
+                for (at, got) in got.iter().enumerate().skip(wanted.len()) {
+                    self.tell(&format!("{path}[{at}]"), nothing(), text(kind, got));
+                }
             }
             (Field::Map(wanted), Field::Map(got), Value::Object(trees)) => {
                 let Kind::Message(entry) = kind else { return };
@@ -319,6 +359,12 @@ impl Comparison {
                 }
                 for (at, (wanted, got)) in wanted.iter().zip(got).enumerate() {
                     self.native(&format!("{path}[{at}]"), wanted, got);
+                }
+                for (at, wanted) in wanted.iter().enumerate().skip(got.len()) {
+                    self.tell(&format!("{path}[{at}]"), json::write(wanted), NOTHING.to_owned());
+                }
+                for (at, got) in got.iter().enumerate().skip(wanted.len()) {
+                    self.tell(&format!("{path}[{at}]"), NOTHING.to_owned(), json::write(got));
                 }
             }
             (wanted, got) if wanted == got => {}

@@ -7,6 +7,9 @@ use serde_json::json;
 use super::Ended;
 use crate::cli::count;
 
+/// Nobody reads more differences of one test at once.
+const MOST: usize = 40;
+
 /// A line for each test, and below one that failed its differences.
 pub(super) fn text(ended: &[Ended<'_>]) -> String {
     let mut out = String::new();
@@ -21,7 +24,7 @@ pub(super) fn text(ended: &[Ended<'_>]) -> String {
             false => writeln!(out, "FAIL  {flow}: {}  ({})", test.name, test.place),
         };
         told.expect("a String takes all that is written to it");
-        for difference in differences {
+        for difference in differences.iter().take(MOST) {
             let path = match difference.path.as_str() {
                 "" => String::new(),
                 path => format!("{path}\n        "),
@@ -34,6 +37,9 @@ pub(super) fn text(ended: &[Ended<'_>]) -> String {
                 difference.got
             );
             told.expect("a String takes all that is written to it");
+        }
+        if let Some(more) = differences.len().checked_sub(MOST).filter(|more| *more > 0) {
+            out.push_str(&format!("      and {} more\n", count(more, "difference")));
         }
     }
     out

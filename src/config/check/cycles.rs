@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trunkline_sdk::{Place, Problem};
+use trunkline_sdk::{Place, Problem, Settings};
 
 use super::super::{
     landscape::Landscape,
@@ -21,7 +21,7 @@ pub(super) fn check(landscape: &Landscape, flows: &[FlowPlan], problems: &mut Ve
             flow.name
         );
         let hint = "give what it makes a channel of its own: it would get every message again";
-        problems.extend(place(landscape, flow).map(|place| Problem::new(place, what).hint(hint)));
+        problems.extend(place(landscape, flow, channel).map(|place| Problem::new(place, what).hint(hint)));
     }
     let endless = endless(flows);
     let mut told = BTreeSet::new();
@@ -42,7 +42,8 @@ pub(super) fn check(landscape: &Landscape, flows: &[FlowPlan], problems: &mut Ve
         let what = format!("messages go round without an exit: {}", way.join(" -> "));
         let hint = "let one of these flows end some of them: a `filter`, or a `route` to a channel outside of the ring";
         // Where the ring is closed.
-        let last = ring.last().and_then(|(_, flow)| place(landscape, flow));
+        let last = ring.last().zip(first);
+        let last = last.and_then(|((_, flow), first)| place(landscape, flow, first));
         problems.extend(last.map(|place| Problem::new(place, what).hint(hint)));
     }
 }
@@ -122,11 +123,33 @@ fn reads(flow: &FlowPlan) -> Option<&ChannelName> {
     }
 }
 
-/// Where the flow says where its messages go, or else its name.
-fn place<'l>(landscape: &'l Landscape, flow: &FlowPlan) -> Option<&'l Place> {
+/// Where the flow says that it sends to this channel, or else its name.
+fn place<'l>(landscape: &'l Landscape, flow: &FlowPlan, channel: &ChannelName) -> Option<&'l Place> {
     let file = landscape
         .flows
         .iter()
         .find(|file| file.name.0 == flow.name.as_str())?;
-    Some(file.to.as_ref().map_or(&file.name.1, |to| &to.place))
+    let is_sent = |settings: &&Settings| settings.text() == Some(channel.as_str());
+    let to = file.to.iter().find(is_sent);
+    let routed = || file.steps.iter().find_map(|step| sends(step, channel.as_str()));
+    Some(to.or_else(routed).map_or(&file.name.1, |to| &to.place))
+}
+
+/// Where a step sends to this channel.
+fn sends<'l>(step: &'l Settings, channel: &str) -> Option<&'l Settings> {
+    let inner = step.entries().unwrap_or_default().iter().find_map(|entry| {
+        let is_end = matches!(entry.key.as_str(), "to" | "otherwise");
+        let is_sent = is_end && entry.value.text() == Some(channel);
+        if is_sent {
+            Some(&entry.value)
+        } else {
+            sends(&entry.value, channel)
+        }
+    });
+    inner.or_else(|| {
+        step.items()
+            .unwrap_or_default()
+            .iter()
+            .find_map(|item| sends(item, channel))
+    })
 }

@@ -38,8 +38,14 @@ impl Checker<'_, '_> {
         self.scope.can_wait = matches!(feed, None | Some(Feed::Channel { order: None, .. }));
         let mut steps = Vec::new();
         let mut has_routed = None;
+        let mut is_whole = true;
         for step in &self.file.steps {
-            steps.extend(self.step(step, &mut has_routed));
+            let planned = self.step(step, &mut has_routed);
+            is_whole &= planned.is_some();
+            steps.extend(planned);
+        }
+        if !self.file.is_whole {
+            self.unclear::<()>();
         }
         let target = self.to(feed.as_ref(), has_routed);
         let retry = self.retry(feed.as_ref());
@@ -62,7 +68,7 @@ impl Checker<'_, '_> {
             }
             _ => None,
         };
-        if self.scope.problems.len() > before {
+        if !is_whole || self.scope.problems.len() > before {
             return None;
         }
         Some(FlowPlan {
@@ -162,7 +168,7 @@ impl Checker<'_, '_> {
     }
 
     /// What a step does that cannot be read is not known, nor whether it routes.
-    fn unclear(&mut self) -> Option<Box<dyn Processor>> {
+    fn unclear<T>(&mut self) -> Option<T> {
         self.scope.carries = Carries::Unknown;
         self.scope.is_clear = false;
         None

@@ -2,11 +2,12 @@
 //! subscriber, and what becomes of the messages that wait or are parked. Pure.
 //!
 //! Promises: each change once, where it stands now, or where it stood when it is gone. Not promised: what a changed
-//! expression or setting does to messages; and rules of a field that got narrower, for those are checked where a
-//! message enters the bus, and nowhere else.
+//! expression or setting does to messages, but for the time zone of a system.
 
 mod flows;
 mod model;
+mod rules;
+mod zones;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -53,6 +54,7 @@ impl Before {
         if let Some(before) = &self.landscape {
             self.channels(before, now, &mut problems);
             flows::compare(self, before, now, &mut problems);
+            zones::compare(before, now, &mut problems);
         }
         problems.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.what.cmp(&b.what)));
         problems.dedup();

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 use trunkline_proto::compatibility::{BreakingChange, ChangeKind, breaking_changes};
-use trunkline_sdk::{Place, Problem};
+use trunkline_sdk::{Place, Problem, Settings};
 
-use super::{Before, Use, landscape_file};
+use super::{Before, Use, landscape_file, rules};
 use crate::config::{Landscape, proto};
 
 pub(super) fn compare(of: &Before, now: &Landscape, pool: &DescriptorPool, problems: &mut Vec<Problem>) {
     let carried = Carried::of(of, now, pool);
+    narrowed(of, now, pool, &carried, problems);
     for change in breaking_changes(&of.pool, pool) {
         let holder = holder(&of.pool, &change.element);
         let channels = carried.channels(&holder);
@@ -20,7 +21,9 @@ pub(super) fn compare(of: &Before, now: &Landscape, pool: &DescriptorPool, probl
         }
         let mut what = format!("`{}` {}", change.element, change.what);
         for channel in &channels {
-            what.push_str(&told(channel, &Use::of(now, channel), change.kind));
+            // Who leaves out what became required is its sender's matter.
+            let reads = change.kind != ChangeKind::Required;
+            what.push_str(&told(channel, &Use::of(now, channel), reads));
         }
         if !channels.is_empty() && !change.what.contains("parked") {
             what.push_str("; ");
@@ -31,6 +34,58 @@ pub(super) fn compare(of: &Before, now: &Landscape, pool: &DescriptorPool, probl
             .unwrap_or_else(landscape_file);
         problems.push(Problem::new(&place, what).hint(change.kind.hint()));
     }
+}
+
+/// Rules that got narrower: who sends what was right before is refused now.
+fn narrowed(
+    of: &Before,
+    now: &Landscape,
+    pool: &DescriptorPool,
+    carried: &Carried,
+    problems: &mut Vec<Problem>,
+) {
+    for (name, channels) in &carried.channels {
+        let (Some(old), Some(new)) = (of.pool.get_message_by_name(name), pool.get_message_by_name(name))
+        else {
+            continue;
+        };
+        let fields = new.fields().filter_map(|field| {
+            let same = old.get_field(field.number())?;
+            let found = rules::narrowed(&same, &field);
+            Some((field.full_name().to_owned(), field.path().to_vec(), found))
+        });
+        // Its name stands behind `message`.
+        let whole = [new.path(), &[1]].concat();
+        let whole = (name.clone(), whole, rules::narrowed_of(&old, &new));
+        for (element, path, found) in fields.chain([whole]) {
+            for rule in found {
+                let mut what = format!("`{element}` is held to a narrower rule: {rule}");
+                let mut is_validated = false;
+                for channel in channels {
+                    let validates = validates(now, channel);
+                    is_validated |= validates;
+                    what.push_str(&told(channel, &Use::of(now, channel), validates));
+                }
+                what.push_str(match is_validated {
+                    true => "; what waits or is parked and breaks it is parked where its channel says `validate: true`",
+                    false => "; what waits or is parked is delivered all the same",
+                });
+                let place = proto::place(&now.files, &new.parent_file(), &path)
+                    .or_else(|| channels.iter().find_map(|channel| type_of(now, channel)))
+                    .unwrap_or_else(landscape_file);
+                let hint = "leave the rule as wide as it was, or make sure first that nobody sends what it refuses: \
+                            `trunkline quality` tells which rules the records of a source break";
+                problems.push(Problem::new(&place, what).hint(hint));
+            }
+        }
+    }
+}
+
+/// Whether flows hold what they read from a channel against its rules.
+fn validates(now: &Landscape, channel: &str) -> bool {
+    let entry = now.channels.iter().find(|entry| entry.name == channel);
+    let validate = entry.and_then(|entry| entry.settings.get("validate"));
+    validate.and_then(Settings::text) == Some("true")
 }
 
 /// What travels on the channels, that which is inside of it included.
@@ -108,7 +163,7 @@ fn holder(pool: &DescriptorPool, element: &str) -> String {
 }
 
 /// Whom a change reaches on a channel.
-fn told(channel: &str, used: &Use<'_>, kind: ChangeKind) -> String {
+fn told(channel: &str, used: &Use<'_>, reads: bool) -> String {
     let mut text = format!("; channel `{channel}`");
     let mut parts = Vec::new();
     for (flow, mappings) in &used.writers {
@@ -120,8 +175,7 @@ fn told(channel: &str, used: &Use<'_>, kind: ChangeKind) -> String {
         };
         parts.push(format!("flow `{flow}` sends it{by}"));
     }
-    // Who leaves out what became required is its sender's matter.
-    if kind != ChangeKind::Required {
+    if reads {
         parts.extend(used.readers.iter().map(|flow| format!("flow `{flow}` reads it")));
     }
     if used.external {

@@ -18,7 +18,7 @@ use prost_types::FileDescriptorProto;
 use trunkline_sdk::{Place, Problem};
 
 use super::Files;
-use crate::canonical::rules::Rules;
+use crate::{canonical::rules::Rules, mapping::Hidden};
 use imports::Imports;
 
 /// No landscape that people write has more files of its own.
@@ -59,7 +59,7 @@ impl Parsed<'_> {
 
 /// The embedded model with the landscape's own types.
 pub(super) fn read(files: &Files, model: &DescriptorPool, problems: &mut Vec<Problem>) -> DescriptorPool {
-    let texts: Vec<_> = files.all_in("proto").collect();
+    let texts: Vec<_> = files.in_folder("proto").collect();
     if texts.is_empty() {
         return model.clone();
     }
@@ -115,10 +115,23 @@ pub(super) fn read(files: &Files, model: &DescriptorPool, problems: &mut Vec<Pro
     pool
 }
 
+/// The types that files with a mistake may declare.
+pub(super) fn hidden(files: &Files, pool: &DescriptorPool) -> Hidden {
+    let mut hidden = Hidden::default();
+    let is_missing = |path: &str| name(path).is_some_and(|name| pool.get_file_by_name(name).is_none());
+    for (_, text) in files.in_folder("proto").filter(|(path, _)| is_missing(path)) {
+        hidden.text(text);
+    }
+    if files.unread().any(|path| path.starts_with("proto/")) {
+        hidden.all();
+    }
+    hidden
+}
+
 /// Whether a type of this name may be one of the landscape's, and its declaration is wrong.
 pub(super) fn hides_types(files: &Files, pool: &DescriptorPool) -> bool {
     let is_missing = |path: &str| name(path).is_some_and(|name| pool.get_file_by_name(name).is_none());
-    files.all_in("proto").any(|(path, _)| is_missing(path))
+    files.in_folder("proto").any(|(path, _)| is_missing(path))
         || files.unread().any(|path| path.starts_with("proto/"))
 }
 

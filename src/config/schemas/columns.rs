@@ -72,7 +72,22 @@ pub(super) fn read(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> 
                 continue;
             }
         };
-        let ty = RecordType::of(kind(cell("type")));
+        let named = cell("type");
+        let Some(kind) = kind(named) else {
+            let near = trunkline_sdk::nearest(
+                word(named),
+                TYPES.iter().flat_map(|(words, _)| words.iter().copied()),
+            );
+            let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+            let hint = format!("{near}a type that only your database knows is written `any`");
+            wrong(
+                row.line,
+                format!("column `{name}` is of no type that is known"),
+                &hint,
+            );
+            continue;
+        };
+        let ty = RecordType::of(kind);
         fields.push(RecordField {
             name: name.to_owned(),
             ty: if nullable { ty.or_null() } else { ty },
@@ -87,25 +102,126 @@ pub(super) fn read(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> 
         .then(|| RecordType::of(RecordKind::Object(Arc::new(RecordObject { fields, rest: None }))))
 }
 
-/// What a column of this type comes as; of a type that is not known, anything.
-fn kind(of: &str) -> RecordKind {
+/// The names of types, lower-case, and what a column of such a type comes as.
+const TYPES: &[(&[&str], RecordKind)] = &[
+    (
+        &[
+            "int",
+            "integer",
+            "bigint",
+            "smallint",
+            "tinyint",
+            "mediumint",
+            "int2",
+            "int4",
+            "int8",
+            "serial",
+            "bigserial",
+            "smallserial",
+            "year",
+            "oid",
+        ],
+        RecordKind::Int,
+    ),
+    (
+        &[
+            "numeric", "decimal", "dec", "fixed", "number", "real", "double", "float", "float4", "float8",
+        ],
+        RecordKind::Number,
+    ),
+    (&["bool", "boolean"], RecordKind::Bool),
+    (
+        &[
+            "bytea",
+            "blob",
+            "binary",
+            "varbinary",
+            "tinyblob",
+            "mediumblob",
+            "longblob",
+        ],
+        RecordKind::Bytes,
+    ),
+    (
+        &[
+            "text",
+            "varchar",
+            "char",
+            "character",
+            "bpchar",
+            "uuid",
+            "date",
+            "time",
+            "timetz",
+            "timestamp",
+            "timestamptz",
+            "datetime",
+            "interval",
+            "citext",
+            "nvarchar",
+            "nchar",
+            "tinytext",
+            "mediumtext",
+            "longtext",
+            "clob",
+            "name",
+        ],
+        RecordKind::Text,
+    ),
+    (
+        &[
+            "any",
+            "json",
+            "jsonb",
+            "xml",
+            "bit",
+            "varbit",
+            "enum",
+            "set",
+            "money",
+            "inet",
+            "inet4",
+            "inet6",
+            "cidr",
+            "macaddr",
+            "macaddr8",
+            "hstore",
+            "tsvector",
+            "tsquery",
+            "point",
+            "line",
+            "lseg",
+            "box",
+            "path",
+            "polygon",
+            "circle",
+            "geometry",
+            "geography",
+            "int4range",
+            "int8range",
+            "numrange",
+            "tsrange",
+            "tstzrange",
+            "daterange",
+            "array",
+            "user-defined",
+        ],
+        RecordKind::Any,
+    ),
+];
+
+/// The first word of a type's name: `double` of `double precision`, `varchar` of `varchar(20)`.
+fn word(of: &str) -> &str {
+    of.split(['(', ' ', '[']).next().unwrap_or_default()
+}
+
+/// What a column of this type comes as; `None`: no such type is known.
+fn kind(of: &str) -> Option<RecordKind> {
     let of = of.to_ascii_lowercase();
-    if of.ends_with("[]") {
-        return RecordKind::List(Arc::new(
-            RecordType::of(kind(of.trim_end_matches("[]")).clone()).or_null(),
-        ));
+    if let Some(items) = of.strip_suffix("[]") {
+        let items = RecordType::of(kind(items.trim_end_matches("[]"))?);
+        return Some(RecordKind::List(Arc::new(items.or_null())));
     }
-    let word = of.split(['(', ' ']).next().unwrap_or_default();
-    match word {
-        "int" | "integer" | "bigint" | "smallint" | "tinyint" | "mediumint" | "int2" | "int4" | "int8"
-        | "serial" | "bigserial" | "smallserial" => RecordKind::Int,
-        "numeric" | "decimal" | "real" | "double" | "float" | "float4" | "float8" => RecordKind::Number,
-        "bool" | "boolean" => RecordKind::Bool,
-        "bytea" | "blob" | "binary" | "varbinary" => RecordKind::Bytes,
-        "text" | "varchar" | "char" | "character" | "bpchar" | "uuid" | "date" | "time" | "timetz"
-        | "timestamp" | "timestamptz" | "datetime" | "interval" | "citext" | "nvarchar" | "nchar" => {
-            RecordKind::Text
-        }
-        _ => RecordKind::Any,
-    }
+    let found = TYPES.iter().find(|(words, _)| words.contains(&word(&of)));
+    found.map(|(_, kind)| kind.clone())
 }

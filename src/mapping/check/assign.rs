@@ -1,5 +1,7 @@
 //! What may be set into what: nothing is converted on the way, so that a mapping says what it does.
 
+use prost_reflect::FieldDescriptor;
+
 use super::Checker;
 use crate::mapping::{source::Span, types::Type};
 
@@ -52,6 +54,22 @@ pub(super) fn fits(given: &Type, wanted: &Type) -> bool {
         (Type::Map(key, one), Type::Map(other, two)) => fits(key, other) && fits(one, two),
         (one, two) => one == two,
     }
+}
+
+/// The line that sets a field which is not set yet.
+pub(super) fn line(field: &FieldDescriptor) -> String {
+    let wanted = Type::of_field(field);
+    let value = match &wanted {
+        Type::Enum(_) => Some("\"…\"".to_owned()),
+        Type::Bool | Type::Map(..) => None,
+        wanted => hint(&Type::Dyn, wanted),
+    };
+    let value = match value {
+        Some(value) if value.starts_with('.') => format!("this.…{value}"),
+        Some(value) => value.replace("(..)", "(…)"),
+        None => "…".to_owned(),
+    };
+    format!("add the line `{}: {value},`", field.name())
 }
 
 fn hint(given: &Type, wanted: &Type) -> Option<String> {

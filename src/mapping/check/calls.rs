@@ -4,7 +4,7 @@ use trunkline_sdk::nearest;
 
 use super::{Checker, Expected, Typed};
 use crate::mapping::{
-    failure::{Budget, Failure},
+    failure::Budget,
     functions::{self, Function, Gives, Pattern, Takes, Zone},
     kind::Kind,
     plan::{Item, Node},
@@ -289,8 +289,14 @@ impl Checker<'_> {
                     ty,
                 ),
                 Err(failure) => {
-                    self.refuse_failure(&failure, at);
-                    Typed::error()
+                    self.fails(&failure, at);
+                    let node = Node::Call {
+                        run: function.run,
+                        args: nodes,
+                        kind,
+                        at,
+                    };
+                    Typed::new(node, ty)
                 }
             };
         }
@@ -301,10 +307,6 @@ impl Checker<'_> {
             at,
         };
         Typed::new(node, ty)
-    }
-
-    pub(super) fn refuse_failure(&mut self, failure: &Failure, at: Span) {
-        self.refuse(at, failure.what.clone(), failure.hint.as_deref());
     }
 
     fn unfit_argument(

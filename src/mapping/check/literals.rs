@@ -9,8 +9,8 @@ use super::{Checker, Expected, Typed, listed};
 use crate::{
     canonical::rules,
     mapping::{
-        encode::integer_fits,
-        field::{Field, Shape},
+        entries::Entries,
+        field::Field,
         kind::Kind,
         plan::{self, Literal, Node, Setter},
         scalar::Scalar,
@@ -63,11 +63,11 @@ impl Checker<'_> {
         // A list of literals is made once.
         if nodes
             .iter()
-            .all(|item| item.node_const().is_some() && !item.optional)
+            .all(|item| item.value.constant().is_some() && !item.optional)
         {
             let values = nodes
                 .iter()
-                .filter_map(|item| item.node_const().cloned())
+                .filter_map(|item| item.value.constant().cloned())
                 .collect();
             return Typed::new(Node::Const(Val::list(values)), Type::list(item));
         }
@@ -89,6 +89,7 @@ impl Checker<'_> {
             _ => None,
         };
         let (mut keys, mut values): (Option<Type>, Option<Type>) = (None, None);
+        let mut known_keys = Entries::default();
         let mut nodes = Vec::with_capacity(entries.len());
         for entry in entries {
             let key = self.check(&entry.key, wanted.map(|(key, _)| key));
@@ -101,6 +102,12 @@ impl Checker<'_> {
                     key.ty
                 );
                 self.refuse(entry.key.span, what, None);
+            }
+            if let Some(known) = key.node.constant()
+                && key.ty != Type::Error
+                && let Err(failure) = known_keys.insert(known.clone(), Val::Null)
+            {
+                self.fails(&failure, entry.key.span);
             }
             let value = self.check(&entry.value, wanted.map(|(_, value)| value));
             let mut ty = self.unwrapped(value.ty, entry.optional, entry.value.span);
@@ -206,6 +213,7 @@ impl Checker<'_> {
             kind: Kind::new(&message),
             setters,
         };
+        self.check_times(&literal, expr.span);
         Typed {
             nullable,
             ..Typed::new(Node::Message(Arc::new(literal)), ty)
@@ -223,23 +231,8 @@ impl Checker<'_> {
         let ty = self.unwrapped(typed.ty, field.optional, field.value.span);
         let compiled = Field::new(descriptor);
         let cleared = ty == Type::Null && compiled.takes_null();
-        if !cleared {
-            self.assign(&ty, &wanted, target, field.value.span);
-        }
-        if let Node::Const(value) = &typed.node
-            && matches!(compiled.shape, Shape::One { .. })
-            && !integer_fits(compiled.scalar, value)
-        {
-            let written = self
-                .source
-                .text()
-                .get(field.value.span.start as usize..field.value.span.end as usize)
-                .unwrap_or_default();
-            let what = format!(
-                "{written} does not fit {}, which {target} is",
-                compiled.scalar.word()
-            );
-            self.refuse(field.value.span, what, None);
+        if !cleared && self.assign(&ty, &wanted, target, field.value.span) {
+            self.check_set(descriptor, &compiled, &field.value, &typed.node);
         }
         Setter {
             name: descriptor.name().into(),
@@ -260,7 +253,7 @@ impl Checker<'_> {
             let is_set = set.iter().any(|(known, _)| *known == field);
             if !is_set && rules::is_required(&field) {
                 let what = format!("required field `{}` is never set", field.full_name());
-                self.refuse(at, what, None);
+                self.refuse(at, what, Some(&super::assign::line(&field)));
             }
         }
         for oneof in message.oneofs() {
@@ -298,6 +291,7 @@ impl Checker<'_> {
         }
         match found.as_slice() {
             [message] => return Some(message.clone()),
+            [] if self.is_hidden(name) => {}
             [] => {
                 let names: Vec<_> = pool
                     .all_messages()
@@ -326,13 +320,4 @@ impl Checker<'_> {
 fn is_builtin(message: &MessageDescriptor) -> bool {
     let name = message.full_name();
     name.starts_with("google.protobuf.") || name.starts_with("buf.validate.")
-}
-
-impl plan::Item {
-    fn node_const(&self) -> Option<&Val<'static>> {
-        match &self.value {
-            Node::Const(value) => Some(value),
-            _ => None,
-        }
-    }
 }

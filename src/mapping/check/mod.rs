@@ -1,11 +1,13 @@
 //! The checker: gives every part of an expression its type, against the descriptors, and makes the plan of it.
 //!
 //! Promised: all problems at once, each where it stands, with a hint where one is known; a problem is told once,
-//! what is built on it is not told again. Not promised: what shows only at run time, such as the fields of a record
-//! without a schema, ranges of numbers that are computed, and the content of texts.
+//! what is built on it is not told again; what constants alone give is known here, and so is what they fail at. Not
+//! promised: what shows only at run time, such as the fields of a record without a schema, ranges of numbers that are
+//! computed of it, and the content of its texts.
 
 mod assign;
 mod calls;
+mod constants;
 mod literals;
 mod macros;
 mod names;
@@ -95,10 +97,15 @@ pub(crate) struct Checker<'c> {
     pub(super) environment: &'c Environment<'c>,
     pub(super) source: &'c Source,
     pub(super) problems: Vec<Problem>,
+    /// What constants fail at, so far as nothing hides it.
+    failing: Vec<Problem>,
+    rules: constants::KnownRules,
     pub(super) locals: Vec<Local>,
     slots: usize,
     /// What is read by xref(..); `None`: nobody could fetch it here.
     pub(super) references: Option<Vec<ReferenceUse>>,
+    /// It builds on a type that could not be read, which was told: there is no plan, and nothing to tell.
+    pub(super) is_unclear: bool,
 }
 
 impl<'c> Checker<'c> {
@@ -107,9 +114,12 @@ impl<'c> Checker<'c> {
             environment,
             source,
             problems: Vec::new(),
+            failing: Vec::new(),
+            rules: Vec::new(),
             locals: Vec::new(),
             slots: 0,
             references: None,
+            is_unclear: false,
         }
     }
 
@@ -136,8 +146,10 @@ impl<'c> Checker<'c> {
         self.source = source;
     }
 
-    pub(crate) fn finish<T>(self, made: T) -> Result<T, Vec<Problem>> {
-        if self.problems.is_empty() {
+    /// What was made, or all problems; none: what it builds on is wrong, and that was told.
+    pub(crate) fn finish<T>(mut self, made: T) -> Result<T, Vec<Problem>> {
+        self.problems.append(&mut self.failing);
+        if self.problems.is_empty() && !self.is_unclear {
             Ok(made)
         } else {
             let mut problems = self.problems;
@@ -292,19 +304,16 @@ impl<'c> Checker<'c> {
             ExprKind::Map(entries) => self.map(expr, entries, expected),
             ExprKind::Message { name, fields } => self.message(expr, name, fields),
             ExprKind::Not(of) => {
-                let typed = self.condition(of);
-                Typed::new(Node::Not(typed.boxed(), of.span), Type::Bool)
+                let node = match self.condition(of) {
+                    Node::Const(Val::Bool(flag)) => Node::Const(Val::Bool(!flag)),
+                    node => Node::Not(node.boxed(), of.span),
+                };
+                Typed::new(node, Type::Bool)
             }
             ExprKind::Negate(of) => self.negated(expr, of),
             ExprKind::Binary(op, one, two) => self.binary(expr, *op, one, two),
-            ExprKind::And(terms) => {
-                let terms = terms.iter().map(|term| self.condition(term)).collect();
-                Typed::new(Node::And(terms, expr.span), Type::Bool)
-            }
-            ExprKind::Or(terms) => {
-                let terms = terms.iter().map(|term| self.condition(term)).collect();
-                Typed::new(Node::Or(terms, expr.span), Type::Bool)
-            }
+            ExprKind::And(terms) => Typed::new(self.terms(terms, false, expr.span), Type::Bool),
+            ExprKind::Or(terms) => Typed::new(self.terms(terms, true, expr.span), Type::Bool),
             ExprKind::Ternary(condition, yes, no) => self.ternary(expr, [condition, yes, no], expected),
         }
     }
@@ -322,6 +331,13 @@ impl<'c> Checker<'c> {
             self.refuse(expr.span, what, Some(hint));
         }
         typed.node
+    }
+
+    /// Whether the name may be that of a type that could not be read.
+    pub(super) fn is_hidden(&mut self, name: &str) -> bool {
+        let is_hidden = self.environment.tables.hides_type(name);
+        self.is_unclear |= is_hidden;
+        is_hidden
     }
 
     fn literal(&mut self, expr: &Expr, literal: &Literal, expected: Option<Expected<'_>>) -> Typed {
@@ -353,8 +369,17 @@ impl<'c> Checker<'c> {
 
     fn ternary(&mut self, expr: &Expr, parts: [&Expr; 3], expected: Option<Expected<'_>>) -> Typed {
         let condition = self.condition(parts[0]);
+        let chosen = condition.constant().cloned();
+        let before = self.failing.len();
         let yes = self.check(parts[1], expected);
+        if matches!(chosen, Some(Val::Bool(false))) {
+            self.failing.truncate(before);
+        }
+        let before = self.failing.len();
         let no = self.check(parts[2], expected);
+        if matches!(chosen, Some(Val::Bool(true))) {
+            self.failing.truncate(before);
+        }
         let nodes = Box::new([condition, yes.node, no.node]);
         let unlike = (yes.ty.clone(), no.ty.clone());
         let Some(ty) = yes.ty.join(no.ty) else {
@@ -389,11 +414,16 @@ impl<'c> Checker<'c> {
     }
 
     pub(super) fn refuse(&mut self, at: Span, what: impl Into<String>, hint: Option<&str>) {
+        let problem = self.problem(at, what, hint);
+        self.problems.push(problem);
+    }
+
+    fn problem(&self, at: Span, what: impl Into<String>, hint: Option<&str>) -> Problem {
         let problem = Problem::new(&self.source.place(at), what);
-        self.problems.push(match hint {
+        match hint {
             Some(hint) => problem.hint(hint),
             None => problem,
-        });
+        }
     }
 
     /// How a value of this type is shown in a native tree.
@@ -404,6 +434,8 @@ impl<'c> Checker<'c> {
             Type::List(of) => Form::List(Box::new(self.form(of))),
             Type::Map(_, of) => Form::Map(Box::new(self.form(of))),
             Type::Optional(of) => self.form(of),
+            Type::Object(object) => Form::Object(object.clone()),
+            Type::Dyn | Type::Open | Type::Any | Type::Null | Type::Error => Form::Open,
             _ => Form::Plain,
         }
     }

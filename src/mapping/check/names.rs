@@ -61,6 +61,7 @@ impl Checker<'_> {
                 Typed::error()
             }
             _ if TYPES.contains(&name) => Typed::named(name),
+            _ if self.is_hidden(name) => Typed::error(),
             _ => {
                 let hint = self.hint_for_name(name);
                 self.refuse(expr.span, format!("`{name}` is not known here"), Some(&hint));

@@ -6,9 +6,14 @@ use trunkline_sdk::nearest;
 
 use super::{Checker, Expected, Typed, listed};
 use crate::mapping::{
+    This,
+    failure::Budget,
+    functions::whole_number,
+    operators::{arithmetic, compare, negate},
     plan::Node,
     syntax::{BinaryOp, Expr, ExprKind, Literal},
     types::Type,
+    value::Val,
 };
 
 impl Checker<'_> {
@@ -25,7 +30,10 @@ impl Checker<'_> {
     }
 
     pub(super) fn negated(&mut self, expr: &Expr, of: &Expr) -> Typed {
-        let typed = self.check(of, None);
+        let mut typed = self.check(of, None);
+        if typed.ty == Type::Int {
+            typed.node = self.declared_whole(typed.node, of);
+        }
         let ty = match typed.ty {
             ty @ (Type::Int
             | Type::Double
@@ -40,7 +48,12 @@ impl Checker<'_> {
                 Type::Error
             }
         };
-        Typed::new(Node::Negate(typed.node.boxed(), expr.span), ty)
+        let done = typed.node.constant().map(negate);
+        let node = Node::Negate(typed.node.boxed(), expr.span);
+        match done {
+            Some(done) if ty != Type::Error => self.settled(done, node, ty, expr.span),
+            _ => Typed::new(node, ty),
+        }
     }
 
     /// Two sides of which one may be a literal word of the other's enum.
@@ -88,7 +101,13 @@ impl Checker<'_> {
             let what = format!("`{}` cannot compare {} with {}", op.sign(), left.ty, right.ty);
             self.refuse(expr.mark, what, hint.as_deref());
         }
-        Typed::new(Node::Compare(op, sides, expr.span), Type::Bool)
+        let known = sides[0].constant().zip(sides[1].constant()).filter(|_| allowed);
+        let done = known.map(|(one, two)| compare(op, one, two, &mut Budget::new()).map(Val::Bool));
+        let node = Node::Compare(op, sides, expr.span);
+        match done {
+            Some(done) => self.settled(done, node, Type::Bool, expr.span),
+            None => Typed::new(node, Type::Bool),
+        }
     }
 
     fn within(&mut self, expr: &Expr, one: &Expr, two: &Expr) -> Typed {
@@ -141,10 +160,32 @@ impl Checker<'_> {
                 Type::Error
             }
         };
-        Typed::new(
-            Node::Arithmetic(op, Box::new([left.node, right.node]), expr.span),
-            ty,
-        )
+        let whole = left.ty.is_integer() && right.ty.is_integer();
+        let [left, right] = [(left.node, one), (right.node, two)].map(|(node, side)| match whole {
+            true => self.declared_whole(node, side),
+            false => node,
+        });
+        let known = left.constant().zip(right.constant());
+        let known = known.filter(|_| ty != Type::Error);
+        let done = known.map(|(one, two)| arithmetic(op, one.clone(), two.clone(), &mut Budget::new()));
+        let node = Node::Arithmetic(op, Box::new([left, right]), expr.span);
+        match done {
+            Some(done) => self.settled(done, node, ty, expr.span),
+            None => Typed::new(node, ty),
+        }
+    }
+
+    /// What a schema declares to be whole is reckoned with as the int that it is, not as a record's number.
+    fn declared_whole(&self, node: Node, expr: &Expr) -> Node {
+        match (&self.environment.this, &node) {
+            (_, Node::Const(_)) | (This::Message(_) | This::Record, _) => node,
+            (This::Declared(_), _) => Node::Call {
+                run: whole_number,
+                args: vec![node],
+                kind: None,
+                at: expr.span,
+            },
+        }
     }
 }
 
@@ -232,7 +273,8 @@ fn result(op: BinaryOp, one: &Type, two: &Type) -> Option<Type> {
         (Type::Dyn, Type::Dyn) => Type::Dyn,
         (Type::Dyn, other) | (other, Type::Dyn) => match other {
             Type::Int | Type::Uint => Type::Dyn,
-            Type::Double if op != Remainder => Type::Double,
+            Type::Double if op != Remainder => Type::Number,
+            Type::Number => Type::Number,
             Type::Text if op == Add => Type::Text,
             Type::Bytes if op == Add => Type::Bytes,
             Type::List(_) if op == Add => Type::list(Type::Dyn),
@@ -240,7 +282,7 @@ fn result(op: BinaryOp, one: &Type, two: &Type) -> Option<Type> {
         },
         (Type::Uint, Type::Uint) => Type::Uint,
         (one, two) if one.is_integer() && two.is_integer() => Type::Int,
-        (Type::Number, Type::Double) | (Type::Double, Type::Number) if op != Remainder => Type::Double,
+        (Type::Number, Type::Double) | (Type::Double, Type::Number) if op != Remainder => Type::Number,
         (Type::Number, other) | (other, Type::Number) if other.is_number() && *other != Type::Double => {
             Type::Number
         }

@@ -379,6 +379,9 @@ impl Checker<'_> {
             );
             return Typed::error();
         }
+        if !optional && let Some(value) = self.check_element(&of.node, &typed.node, expr.span) {
+            return Typed::new(Node::Const(value), item);
+        }
         let node = Node::Index {
             of: of.node.boxed(),
             index: typed.node.boxed(),

@@ -58,12 +58,12 @@ impl Checker<'_> {
             && matches!(given.ty, Type::Text | Type::Int | Type::Uint)
             && let Err(failure) = Amount::of_value(value)
         {
-            self.refuse_failure(&failure, amount.span);
+            self.fails(&failure, amount.span);
         }
         if let (Node::Const(value), Type::Text) = (&code.node, &code.ty) {
             let none = Amount { units: 0, nanos: 0 };
             if let Err(failure) = encode_money(&mut Vec::new(), none, value) {
-                self.refuse_failure(&failure, currency.span);
+                self.fails(&failure, currency.span);
             }
         }
         let node = Node::Money {

@@ -14,7 +14,7 @@ use prost_reflect::MessageDescriptor;
 use trunkline_sdk::{Fault, Place, Value};
 
 use self::{shelf::Shelf, walk::Walk};
-use super::{Environment, Facts, Input, Mapping, Produces, check::Checker, syntax, types::Type};
+use super::{Environment, Facts, Input, Mapping, Produces, References, check::Checker, syntax, types::Type};
 
 /// What a field of a translation is, and why.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +58,7 @@ pub struct Origin {
 }
 
 /// Explains one field of what a mapping makes of this input. The environment is the one that the mapping was compiled
-/// in.
+/// in; `references` are those that it needs for this input, as [`Mapping::gather`] fetches them.
 ///
 /// Faults: the type that the mapping gives has no such field, or the path is none.
 pub fn explain(
@@ -66,6 +66,7 @@ pub fn explain(
     environment: &Environment<'_>,
     input: Input<'_>,
     facts: &dyn Facts,
+    references: &References,
     field: &str,
 ) -> Result<Explanation, Fault> {
     let steps = path::parse(field).ok_or_else(|| {
@@ -90,6 +91,7 @@ pub fn explain(
         input,
         mapping.this.as_deref(),
         facts,
+        references,
         &shelf,
     );
     walk.walk(&mut checker, &expr, &steps, expected(kind));

@@ -133,7 +133,7 @@ impl<'a> Walk<'a> {
                     Ok(Val::Text(key)) => path + &path::named(key.as_str()),
                     Ok(Val::Int(at)) => format!("{path}[{at}]"),
                     Ok(Val::Uint(at)) => format!("{path}[{at}]"),
-                    Ok(Val::Number(at)) => format!("{path}[{at}]"),
+                    Ok(Val::Number(at)) => format!("{path}[{}]", at.as_str()),
                     _ => return None,
                 })
             }

@@ -8,7 +8,7 @@ use super::{
     shelf::Shelf,
 };
 use crate::mapping::{
-    Facts, Input,
+    Facts, Input, References,
     check::{Checker, Expected},
     evaluate::Run,
     failure::Failure,
@@ -53,10 +53,13 @@ impl<'a> Walk<'a> {
         input: Input<'a>,
         kind: Option<&'a Kind>,
         facts: &'a dyn Facts,
+        references: &'a References,
         shelf: &'a Shelf<Node>,
     ) -> Self {
+        let mut run = Run::new(input, kind, facts, SLOTS);
+        run.references = Some(references);
         Self {
-            run: Run::new(input, kind, facts, SLOTS),
+            run,
             shelf,
             source,
             bound: Vec::new(),

@@ -83,7 +83,7 @@ const fn convert(
 pub(super) fn to_text<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Result<Val<'a>, Box<Failure>> {
     Ok(match &args[0] {
         Val::Text(_) => args[0].clone(),
-        Val::Number(digits) => Val::Text(Text::Borrowed(digits)),
+        Val::Number(digits) => Val::Text(digits.clone()),
         Val::Bool(true) => Val::Text(Text::Borrowed("true")),
         Val::Bool(false) => Val::Text(Text::Borrowed("false")),
         Val::Int(number) => Val::text(number.to_string()),
@@ -95,7 +95,17 @@ pub(super) fn to_text<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Result<V
                 .to_text()
                 .ok_or_else(|| Failure::new("the timestamp lies outside the years 1 to 9999"))?,
         ),
-        Val::Duration(span) => Val::text(span.to_text()),
+        // As CEL has it, without the zeros that protobuf's JSON fills up with.
+        Val::Duration(span) => {
+            let text = span.to_text();
+            match text.strip_suffix('s') {
+                Some(seconds) if seconds.contains('.') => Val::text(format!(
+                    "{}s",
+                    seconds.trim_end_matches('0').trim_end_matches('.')
+                )),
+                _ => Val::text(text),
+            }
+        }
         Val::Bytes(bytes) => {
             budget.bytes(bytes.as_slice().len())?;
             let text =
@@ -111,7 +121,7 @@ pub(super) fn integer(value: &Val<'_>) -> Result<i64, Box<Failure>> {
     let wide = match value {
         Val::Int(number) => Some(i128::from(*number)),
         Val::Uint(number) => Some(i128::from(*number)),
-        Val::Number(digits) => match digits_to_integer(digits) {
+        Val::Number(digits) => match digits_to_integer(digits.as_str()) {
             Some((number, false)) => Some(number),
             _ => None,
         },
@@ -121,6 +131,25 @@ pub(super) fn integer(value: &Val<'_>) -> Result<i64, Box<Failure>> {
         .ok_or_else(|| unfit("int", value))
 }
 
+/// A whole number of a record as the int or uint that its schema declares.
+pub(crate) fn whole_number<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Failure>> {
+    let Val::Number(digits) = &args[0] else {
+        return Ok(args[0].clone());
+    };
+    let whole = match digits_to_integer(digits.as_str()) {
+        Some((number, false)) => Some(number),
+        _ => None,
+    };
+    whole
+        .and_then(|number| {
+            i64::try_from(number)
+                .map(Val::Int)
+                .or_else(|_| u64::try_from(number).map(Val::Uint))
+                .ok()
+        })
+        .ok_or_else(|| unfit("int", &args[0]))
+}
+
 fn whole(value: &Val<'_>, kind: &str) -> Result<i128, Box<Failure>> {
     let number = match value {
         Val::Int(number) => Some(i128::from(*number)),
@@ -128,7 +157,7 @@ fn whole(value: &Val<'_>, kind: &str) -> Result<i128, Box<Failure>> {
         // The ends of int are no doubles: what rounds to them may lie outside.
         Val::Double(number) if kind == "int" && number.abs() >= 9_223_372_036_854_775_808.0 => None,
         Val::Double(number) if number.abs() < 1e20 => Some(number.trunc() as i128),
-        Val::Number(digits) => digits_to_integer(digits).map(|(number, _)| number),
+        Val::Number(digits) => digits_to_integer(digits.as_str()).map(|(number, _)| number),
         Val::Text(text) => {
             let text = text.as_str();
             text.parse::<i128>().ok().filter(|_| !text.starts_with('+'))
@@ -168,8 +197,9 @@ fn to_double<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Fa
         return text
             .parse::<f64>()
             .ok()
-            .filter(|_| {
-                decimal
+            .filter(|number| {
+                // Only what says so is infinite: digits beyond all doubles are no double.
+                (decimal && number.is_finite())
                     || matches!(
                         text,
                         "NaN" | "Infinity" | "+Infinity" | "-Infinity" | "Inf" | "+Inf" | "-Inf"
@@ -178,10 +208,15 @@ fn to_double<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Fa
             .map(Val::Double)
             .ok_or_else(|| Failure::new(format!("{} is no decimal number", args[0].kind())));
     }
-    match Number::of(&args[0]) {
-        Some(number) => Ok(Val::Double(number.as_double())),
-        None => Err(unfit("number", &args[0])),
-    }
+    double_of(&args[0]).map(Val::Double)
+}
+
+/// The double nearest to a number.
+pub(super) fn double_of(value: &Val<'_>) -> Result<f64, Box<Failure>> {
+    let number = Number::of(value).ok_or_else(|| unfit("number", value))?;
+    number
+        .as_double()
+        .ok_or_else(|| Failure::new("the number does not fit double"))
 }
 
 fn to_bool<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Result<Val<'a>, Box<Failure>> {

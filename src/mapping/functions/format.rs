@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use trunkline_sdk::Value;
 
-use super::{Number, unfit};
+use super::{Decimal, Number, decimal::Rounding, unfit};
 use crate::mapping::{
     failure::{Budget, Failure},
     parts::{entries, items},
@@ -75,9 +75,24 @@ fn put(
         ('d' | 'f' | 'e', Some(Number::Double(number))) if !number.is_finite() => {
             write!(out, "{}", double(number))
         }
-        ('f', Some(number)) => write!(out, "{:.digits$}", number.as_double()),
+        ('d', Some(number @ Number::Decimal(_))) => match number.as_integer() {
+            Some(number) => write!(out, "{number}"),
+            None => return Err(unfit("whole number of at most 38 digits, as %d wants it", value)),
+        },
+        ('f' | 'e', Some(number @ Number::Decimal(_))) => {
+            let text = Decimal::of(number).and_then(|number| match clause {
+                'f' => {
+                    let places = i32::try_from(digits).ok()?;
+                    Some(number.rounded(places, Rounding::Even)?.fixed(digits))
+                }
+                _ => number.scientific(digits),
+            });
+            out.push_str(&text.ok_or_else(|| Failure::new("the number has more than 38 digits"))?);
+            Ok(())
+        }
+        ('f', Some(number)) => write!(out, "{:.digits$}", number.as_double().unwrap_or(f64::NAN)),
         ('e', Some(number)) => {
-            let text = format!("{:.digits$e}", number.as_double());
+            let text = format!("{:.digits$e}", number.as_double().unwrap_or(f64::NAN));
             let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
             let (sign, exponent) = match exponent.strip_prefix('-') {
                 Some(exponent) => ('-', exponent),
@@ -95,6 +110,16 @@ fn put(
             radix(clause, number.unsigned_abs(), out)
         }
         ('b' | 'o' | 'x' | 'X', Some(Number::Uint(number))) => radix(clause, number, out),
+        ('b' | 'o' | 'x' | 'X', Some(number @ Number::Decimal(_))) => {
+            let whole = number.as_integer().map(|whole| (whole < 0, whole.unsigned_abs()));
+            match whole.and_then(|(negative, size)| Some((negative, u64::try_from(size).ok()?))) {
+                Some((negative, size)) => {
+                    out.push_str(if negative { "-" } else { "" });
+                    radix(clause, size, out)
+                }
+                None => return Err(unfit(&format!("value for %{clause}"), value)),
+            }
+        }
         ('x' | 'X', None) => {
             let bytes = match value {
                 Val::Text(text) => text.as_str().as_bytes(),

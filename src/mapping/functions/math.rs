@@ -2,11 +2,14 @@
 
 use std::cmp::Ordering;
 
-use super::{Function, Gives, Number, Takes, compare_numbers, unfit};
+use super::{
+    Decimal, Function, Gives, Number, Takes, compare_numbers, convert::double_of, decimal::Rounding, unfit,
+};
 use crate::mapping::{
     failure::{Budget, Failure},
+    operators::negate,
     parts::items,
-    value::Val,
+    value::{Text, Val},
 };
 
 type Ran<'a> = Result<Val<'a>, Box<Failure>>;
@@ -41,59 +44,59 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     function(
         "math.ceil",
-        NUMBER,
-        Gives::Double,
-        "the next whole number above, as double",
-        |args, _| rounded(args, f64::ceil),
+        DOUBLE,
+        Gives::First,
+        "the next whole number above, as double; of a record's number exactly",
+        |args, _| rounded(args, f64::ceil, Rounding::Up),
     ),
     function(
         "math.floor",
-        NUMBER,
-        Gives::Double,
-        "the next whole number below, as double",
-        |args, _| rounded(args, f64::floor),
+        DOUBLE,
+        Gives::First,
+        "the next whole number below, as double; of a record's number exactly",
+        |args, _| rounded(args, f64::floor, Rounding::Down),
     ),
     function(
         "math.round",
-        NUMBER,
-        Gives::Double,
-        "the nearest whole number as double, halves away from 0",
-        |args, _| rounded(args, f64::round),
+        DOUBLE,
+        Gives::First,
+        "the nearest whole number as double, halves away from 0; of a record's number exactly",
+        |args, _| rounded(args, f64::round, Rounding::Half),
     ),
     function(
         "math.trunc",
-        NUMBER,
-        Gives::Double,
-        "the number without what stands behind its point, as double",
-        |args, _| rounded(args, f64::trunc),
+        DOUBLE,
+        Gives::First,
+        "the number without what stands behind its point, as double; of a record's number exactly",
+        |args, _| rounded(args, f64::trunc, Rounding::Cut),
     ),
     function(
         "math.sqrt",
         NUMBER,
         Gives::Double,
         "the square root; NaN of a negative number",
-        |args, _| Ok(Val::Double(number(&args[0])?.as_double().sqrt())),
+        |args, _| double_of(&args[0]).map(|number| Val::Double(number.sqrt())),
     ),
     function(
         "math.isNaN",
         DOUBLE,
         Gives::Bool,
         "whether a double is no number",
-        |args, _| double(&args[0]).map(|number| Val::Bool(number.is_nan())),
+        |args, _| asked(&args[0], f64::is_nan, false),
     ),
     function(
         "math.isInf",
         DOUBLE,
         Gives::Bool,
         "whether a double is infinite",
-        |args, _| double(&args[0]).map(|number| Val::Bool(number.is_infinite())),
+        |args, _| asked(&args[0], f64::is_infinite, false),
     ),
     function(
         "math.isFinite",
         DOUBLE,
         Gives::Bool,
         "whether a double is neither infinite nor NaN",
-        |args, _| double(&args[0]).map(|number| Val::Bool(number.is_finite())),
+        |args, _| asked(&args[0], f64::is_finite, true),
     ),
     function(
         "math.bitAnd",
@@ -116,16 +119,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "the bits that just one of the two has",
         |args, _| bits(args, |one, two| one ^ two),
     ),
-    function(
-        "math.bitNot",
-        INT,
-        Gives::First,
-        "every bit turned",
-        |args, _| match whole(&args[0])? {
-            Number::Uint(number) => Ok(Val::Uint(!number)),
-            other => Ok(Val::Int(!(other.bits() as i64))),
-        },
-    ),
+    function("math.bitNot", INT, Gives::First, "every bit turned", |args, _| {
+        Ok(match whole(&args[0])? {
+            Bits::Uint(number) => Val::Uint(!number),
+            Bits::Int(number) => Val::Int(!number),
+        })
+    }),
     function(
         "math.bitShiftLeft",
         INT_INT,
@@ -159,60 +158,64 @@ const fn function(
     }
 }
 
-impl Number {
+/// A whole number of 64 bits.
+#[derive(Clone, Copy)]
+enum Bits {
+    Int(i64),
+    Uint(u64),
+}
+
+impl Bits {
     fn bits(self) -> u64 {
         match self {
             Self::Int(number) => number as u64,
             Self::Uint(number) => number,
-            Self::Double(number) => number as u64,
         }
     }
 }
 
-fn number(value: &Val<'_>) -> Result<Number, Box<Failure>> {
+fn number<'v>(value: &'v Val<'_>) -> Result<Number<'v>, Box<Failure>> {
     Number::of(value).ok_or_else(|| unfit("number", value))
 }
 
-/// A double: one of the language, or a record's number, of which nobody knows.
-fn double(value: &Val<'_>) -> Result<f64, Box<Failure>> {
+fn no_double(value: &Val<'_>) -> Box<Failure> {
+    unfit("double", value).hint("double(..) makes one of a whole number")
+}
+
+/// A number of a record is finite, however large.
+fn asked<'a>(value: &Val<'a>, ask: fn(f64) -> bool, of_records: bool) -> Ran<'a> {
     match value {
-        Val::Double(number) => Ok(*number),
-        Val::Number(_) => number(value).map(Number::as_double),
-        other => Err(unfit("double", other).hint("double(..) makes one of a whole number")),
+        Val::Double(number) => Ok(Val::Bool(ask(*number))),
+        Val::Number(_) => number(value).map(|_| Val::Bool(of_records)),
+        other => Err(no_double(other)),
     }
 }
 
-fn whole(value: &Val<'_>) -> Result<Number, Box<Failure>> {
-    match number(value)? {
-        Number::Double(_) => Err(unfit("whole number", value)),
-        whole => Ok(whole),
+fn whole(value: &Val<'_>) -> Result<Bits, Box<Failure>> {
+    match value {
+        Val::Double(_) => None,
+        value => number(value)?.as_integer(),
     }
-}
-
-fn value<'a>(number: Number) -> Val<'a> {
-    match number {
-        Number::Int(number) => Val::Int(number),
-        Number::Uint(number) => Val::Uint(number),
-        Number::Double(number) => Val::Double(number),
-    }
+    .and_then(|whole| match (i64::try_from(whole), value) {
+        (_, Val::Uint(number)) => Some(Bits::Uint(*number)),
+        (Ok(number), _) => Some(Bits::Int(number)),
+        (Err(_), _) => u64::try_from(whole).ok().map(Bits::Uint),
+    })
+    .ok_or_else(|| unfit("whole number", value))
 }
 
 fn extreme<'a>(args: &mut [Val<'a>], budget: &mut Budget, wanted: Ordering) -> Ran<'a> {
-    let mut found: Option<(Number, Val<'a>)> = None;
+    let mut found: Option<Val<'a>> = None;
     for item in items(&args[0], budget)? {
-        let next = number(&item)?;
         let better = match &found {
-            None => true,
-            Some((best, _)) => compare_numbers(next, *best) == Some(wanted),
+            None => number(&item).map(|_| true)?,
+            Some(best) => compare_numbers(number(&item)?, number(best)?) == Some(wanted),
         };
         if better {
-            found = Some((next, item));
+            found = Some(item);
         }
     }
-    match found {
-        Some((_, item)) => Ok(item),
-        None => Err(Failure::new("there is no number in an empty list")),
-    }
+    found.ok_or_else(|| Failure::new("there is no number in an empty list"))
 }
 
 fn greatest<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Ran<'a> {
@@ -224,36 +227,54 @@ fn least<'a>(args: &mut [Val<'a>], budget: &mut Budget) -> Ran<'a> {
 }
 
 fn abs<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Ran<'a> {
-    Ok(value(match number(&args[0])? {
-        Number::Int(number) => Number::Int(
+    Ok(match &args[0] {
+        Val::Int(number) => Val::Int(
             number
                 .checked_abs()
                 .ok_or_else(|| Failure::new("the number does not fit int without its sign"))?,
         ),
-        Number::Double(number) => Number::Double(number.abs()),
-        unsigned => unsigned,
-    }))
+        Val::Uint(number) => Val::Uint(*number),
+        Val::Double(number) => Val::Double(number.abs()),
+        value => match number(value)? {
+            Number::Decimal(digits) if digits.is_negative() => negate(value)?,
+            _ => value.clone(),
+        },
+    })
 }
 
 fn sign<'a>(args: &mut [Val<'a>], _: &mut Budget) -> Ran<'a> {
-    Ok(value(match number(&args[0])? {
-        Number::Int(number) => Number::Int(number.signum()),
-        Number::Uint(number) => Number::Uint(u64::from(number > 0)),
-        Number::Double(number) if number == 0.0 || number.is_nan() => Number::Double(number),
-        Number::Double(number) => Number::Double(number.signum()),
-    }))
+    Ok(match number(&args[0])? {
+        Number::Int(number) => Val::Int(number.signum()),
+        Number::Uint(number) => Val::Uint(u64::from(number > 0)),
+        Number::Double(number) if number == 0.0 || number.is_nan() => Val::Double(number),
+        Number::Double(number) => Val::Double(number.signum()),
+        Number::Decimal(digits) => {
+            Val::Number(Text::Borrowed(match (digits.is_zero(), digits.is_negative()) {
+                (true, _) => "0",
+                (false, true) => "-1",
+                (false, false) => "1",
+            }))
+        }
+    })
 }
 
-fn rounded<'a>(args: &[Val<'a>], round: fn(f64) -> f64) -> Ran<'a> {
-    double(&args[0]).map(|number| Val::Double(round(number)))
+fn rounded<'a>(args: &[Val<'a>], round: fn(f64) -> f64, how: Rounding) -> Ran<'a> {
+    match &args[0] {
+        Val::Double(number) => Ok(Val::Double(round(*number))),
+        value @ Val::Number(_) => Decimal::of(number(value)?)
+            .and_then(|number| number.rounded(0, how))
+            .map(|number| Val::number(number.to_text()))
+            .ok_or_else(|| Failure::new("the number has more than 38 digits")),
+        other => Err(no_double(other)),
+    }
 }
 
 fn bits<'a>(args: &[Val<'a>], combine: fn(u64, u64) -> u64) -> Ran<'a> {
     let (one, two) = (whole(&args[0])?, whole(&args[1])?);
     let bits = combine(one.bits(), two.bits());
     Ok(match (one, two) {
-        (Number::Uint(_), Number::Uint(_)) => Val::Uint(bits),
-        (Number::Int(_), Number::Int(_)) => Val::Int(bits as i64),
+        (Bits::Uint(_), Bits::Uint(_)) => Val::Uint(bits),
+        (Bits::Int(_), Bits::Int(_)) => Val::Int(bits as i64),
         _ => return Err(Failure::new("the bits of int and uint do not mix").hint("int(..) or uint(..)")),
     })
 }
@@ -267,7 +288,7 @@ fn shifted<'a>(args: &[Val<'a>], shift: fn(u64, u32) -> Option<u64>) -> Ran<'a> 
     let number = whole(&args[0])?;
     let bits = shift(number.bits(), by).unwrap_or(0);
     Ok(match number {
-        Number::Uint(_) => Val::Uint(bits),
-        _ => Val::Int(bits as i64),
+        Bits::Uint(_) => Val::Uint(bits),
+        Bits::Int(_) => Val::Int(bits as i64),
     })
 }

@@ -4,6 +4,7 @@
 //! are declared in [`MACROS`]. From the two tables come what `check` accepts, its "did you mean", and the docs.
 
 mod convert;
+mod decimal;
 mod encoders;
 mod format;
 mod lists;
@@ -12,16 +13,19 @@ mod math;
 mod money;
 mod numbers;
 mod page;
+mod rules;
 mod strings;
 mod time;
 mod zone;
 
 pub use macros::{MACROS, Macro};
-pub use page::page;
+pub use page::{Row, page, rows};
 
+pub(crate) use convert::whole_number;
+pub(crate) use decimal::{Decimal, Undivided};
 pub(crate) use encoders::base64;
 pub(crate) use money::{Amount, encode_money};
-pub(crate) use numbers::{Number, compare_numbers, digits_to_integer};
+pub(crate) use numbers::{Digits, Number, compare_numbers, digits_to_integer};
 pub(crate) use zone::{Pattern, Zone};
 
 use std::collections::BTreeSet;
@@ -189,6 +193,7 @@ pub const SUBJECTS: &[(&str, &[Function])] = &[
     ("Times", time::FUNCTIONS),
     ("Lists and sets", lists::FUNCTIONS),
     ("Encodings", encoders::FUNCTIONS),
+    ("What rules ask", rules::FUNCTIONS),
 ];
 
 /// All functions.

@@ -1,6 +1,6 @@
 //! Money: decimal digits to google.type.Money, never through a double.
 
-use super::unfit;
+use super::{Decimal, unfit};
 use crate::{
     canonical::wire,
     mapping::{failure::Failure, value::Val},
@@ -33,7 +33,7 @@ impl Amount {
                 // Zeros behind the ninth decimal say nothing.
                 (b'0', Some(_)) => {}
                 (b'.', None) if at > 0 => decimals = Some(0),
-                (b'e' | b'E', _) => return Self::parse_exponent(negative, digits),
+                (b'e' | b'E', _) => return Self::of_decimal(Decimal::parse(text)?),
                 _ => return None,
             }
         }
@@ -48,30 +48,11 @@ impl Amount {
         })
     }
 
-    fn parse_exponent(negative: bool, digits: &str) -> Option<Self> {
-        let at = digits.find(['e', 'E'])?;
-        let exponent: i32 = digits[at + 1..].parse().ok()?;
-        let (whole, part) = digits[..at].split_once('.').unwrap_or((&digits[..at], ""));
-        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if !(-40..=40).contains(&exponent)
-            || whole.is_empty()
-            || !plain(whole)
-            || !plain(part)
-            || digits.len() > 60
-        {
-            return None;
-        }
-        let all = format!("{whole}{part}");
-        let point = i32::try_from(whole.len()).ok()? + exponent;
-        let shift = usize::try_from(point.unsigned_abs()).ok()?;
-        let sign = if negative { "-" } else { "" };
-        // The same number without its exponent.
-        Self::parse(&if point <= 0 {
-            format!("{sign}0.{}{all}", "0".repeat(shift))
-        } else if shift >= all.len() {
-            format!("{sign}{all}{}", "0".repeat(shift - all.len()))
-        } else {
-            format!("{sign}{}.{}", &all[..shift], &all[shift..])
+    fn of_decimal(decimal: Decimal) -> Option<Self> {
+        let nanos = decimal.in_units_of(-9)?;
+        Some(Self {
+            units: i64::try_from(nanos / 1_000_000_000).ok()?,
+            nanos: i32::try_from(nanos % 1_000_000_000).ok()?,
         })
     }
 
@@ -79,7 +60,7 @@ impl Amount {
     pub(crate) fn of_value(value: &Val<'_>) -> Result<Self, Box<Failure>> {
         let amount = match value {
             Val::Text(text) => Self::parse(text.as_str()),
-            Val::Number(digits) => Self::parse(digits),
+            Val::Number(digits) => Self::parse(digits.as_str()),
             Val::Int(units) => Some(Self {
                 units: *units,
                 nanos: 0,

@@ -5,8 +5,8 @@
 //! - `forward`: taken, published to another channel, confirmed, acked; through the bus alone, and through a whole
 //!   flow (`flow`: two predicates on the encoded order between).
 //!
-//! `cargo run --release -p trunkline-bench --bin rabbitmq URL [MESSAGES] [ROUNDS]`, with a vhost of its own in
-//! the URL. The same messages of 1 KiB, with the same properties and headers, on quorum queues. Rounds alternate
+//! `cargo run --release -p trunkline-bench --bin rabbitmq URL [MESSAGES] [ROUNDS] [WORK]`, with a vhost of its own in
+//! the URL; `WORK` only one of them. The same messages of 1 KiB, with the same properties and headers, on quorum queues. Rounds alternate
 //! between the ways, in one process and on one broker; the ratio of rates is the median of neighbouring rounds.
 //! CPU is this process's, user and system.
 
@@ -50,6 +50,14 @@ enum Work {
 impl Work {
     const ALL: [Work; 3] = [Work::Publish, Work::Consume, Work::Forward];
 
+    fn word(self) -> &'static str {
+        match self {
+            Work::Publish => "publish",
+            Work::Consume => "consume",
+            Work::Forward => "forward",
+        }
+    }
+
     fn ways(self) -> &'static [Way] {
         match self {
             Work::Publish | Work::Consume => &[Way::Bus, Way::Lapin],
@@ -71,12 +79,14 @@ async fn main() -> Outcome<()> {
     let mut arguments = env::args().skip(1);
     let url = arguments
         .next()
-        .ok_or("usage: rabbitmq URL [MESSAGES] [ROUNDS]")?;
+        .ok_or("usage: rabbitmq URL [MESSAGES] [ROUNDS] [publish|consume|forward]")?;
     let count: usize = arguments.next().map_or(Ok(20_000), |text| text.parse())?;
     let rounds: usize = arguments.next().map_or(Ok(10), |text| text.parse())?;
+    let only = arguments.next();
     let stage = Stage::set(&url).await?;
     println!("{count} messages of 1 KiB, {rounds} rounds each, quorum queues");
-    for work in Work::ALL {
+    let wanted = |work: &Work| only.as_ref().is_none_or(|only| only == work.word());
+    for work in Work::ALL.into_iter().filter(wanted) {
         let mut series: Vec<_> = work.ways().iter().map(|way| Series::new(*way)).collect();
         // One more than is counted: the first warms up.
         for round in 0..=rounds {
