@@ -33,6 +33,8 @@ pub struct Message {
     pub reply_to: Option<Arc<str>>,
     /// W3C Trace Context.
     pub trace: Option<Trace>,
+    /// The flows it has passed, the first one first: `orders-in,route-orders` (EIP Message History).
+    pub history: Option<Arc<str>>,
     /// What a native record's source tells beside the record (a file's name, a header); none of a canonical
     /// message. An expression reads them as `attributes.<name>`.
     pub facts: Arc<[(String, String)]>,
@@ -77,6 +79,7 @@ impl Message {
             expires_at: None,
             reply_to: None,
             trace: None,
+            history: None,
             facts: Arc::default(),
             content,
         }

@@ -19,7 +19,7 @@ use self::{
 };
 use crate::{
     bus::{Bus, embedded::EmbeddedBus, rabbitmq::RabbitBus},
-    config::{BusAddress, Feed, FlowPlan, Plan},
+    config::{BusAddress, Feed, FlowPlan, Plan, Target},
     flow::Expression,
     names::{FlowName, ProcessName, SystemName},
     observe::{Quality, Run, Tally},
@@ -210,10 +210,15 @@ impl Runtime {
 /// record after record.
 fn check_store(plan: &Plan, process: Option<&ProcessName>) -> Result<(), Fault> {
     let expressions = plan.flows_of(process).flat_map(|flow| flow.steps.expressions());
-    let mut mappings = expressions.filter_map(|(_, expression)| match expression {
+    let mappings = expressions.filter_map(|(_, expression)| match expression {
         Expression::Translates(mapping) => Some(mapping),
-        Expression::Decides(_) | Expression::Splits(_) => None,
+        Expression::Decides(_) | Expression::Splits(_) | Expression::Copies(_) => None,
     });
+    let of_replies = plan.flows_of(process).filter_map(|flow| match &flow.target {
+        Target::System { then, .. } => then.as_ref().map(|then| then.made().0),
+        _ => None,
+    });
+    let mut mappings = mappings.chain(of_replies);
     match mappings.any(|mapping| !mapping.references().is_empty()) {
         true => SqliteStore::open(&plan.store).map(drop),
         false => Ok(()),

@@ -40,6 +40,7 @@ const CAUSATION_ID: &str = "cloudEvents_causationid";
 const EXPIRES_AT: &str = "cloudEvents_expirytime";
 const TRACE_PARENT: &str = "traceparent";
 const TRACE_STATE: &str = "tracestate";
+const HISTORY: &str = "trunkline_history";
 const RECORD_ATTRIBUTES: &str = "trunkline_record_attributes";
 const BODY_HASH: &str = "trunkline_body_hash";
 const ATTEMPT: &str = "trunkline_attempt";
@@ -127,6 +128,7 @@ impl Envelope {
             TRACE_STATE,
             message.trace.as_ref().and_then(|trace| trace.state.as_deref()),
         );
+        header(HISTORY, message.history.as_deref());
         header(BODY_HASH, Some(&hash(&body)));
         if !message.facts.is_empty() {
             let facts: BTreeMap<_, _> = message.facts.iter().map(|(name, text)| (name, text)).collect();
@@ -200,6 +202,7 @@ impl Envelope {
                 parent,
                 state: text(TRACE_STATE),
             }),
+            history: text(HISTORY),
             facts: self.facts(unreadable.is_some()),
             content,
         };
@@ -357,6 +360,7 @@ mod tests {
             parent: "00-4bf9-00f0-01".into(),
             state: Some("a=1".into()),
         });
+        message.history = Some("orders-in,route-orders".into());
         message
     }
 

@@ -30,7 +30,7 @@ impl Envelope {
         let envelope = match &outgoing.to {
             Destination::Channel(_) | Destination::Reply(_) => Self::seal(message, 1, None, None),
             Destination::Queue { attempt, cause, .. } => Self::seal(message, *attempt, cause.as_ref(), None),
-            Destination::Retry { attempt, cause, .. } => Self::seal(message, *attempt, Some(cause), None),
+            Destination::Retry { attempt, cause, .. } => Self::seal(message, *attempt, cause.as_ref(), None),
             Destination::Parked {
                 attempt,
                 cause,

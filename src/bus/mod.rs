@@ -15,6 +15,7 @@ mod drain;
 pub mod embedded;
 pub mod envelope;
 mod limits;
+mod memo;
 pub mod rabbitmq;
 mod replay;
 mod reply;
@@ -31,6 +32,8 @@ use trunkline_sdk::Fault;
 pub use bucket::{Bucket, Partition};
 pub use difference::{Difference, DifferenceKind};
 pub use drain::{Drained, drain, holds};
+pub(crate) use memo::Turns;
+pub use memo::{Memo, MemoKey};
 pub use replay::replay_key;
 pub(crate) use replay::requested;
 pub use reply::Replies;
@@ -79,6 +82,9 @@ pub trait Bus: Send + Sync {
     /// The state stored last under this key by a completed hop.
     async fn state(&self, key: &StateKey) -> Result<Option<Bytes>, Fault>;
 
+    /// What is remembered about this, by an input that was settled; `None`: nothing, or not any more.
+    async fn recall(&self, key: &MemoKey) -> Result<Option<Bytes>, Fault>;
+
     /// Where the answers to this process's requests arrive; made when it is first asked for.
     ///
     /// Faults: [`trunkline_sdk::Remedy::Stop`] when we may not make it, [`trunkline_sdk::Remedy::Reopen`] when the bus
@@ -125,14 +131,38 @@ impl Hop {
         }
     }
 
+    /// What is to be remembered of its inputs.
+    pub(crate) fn memos(&self) -> impl Iterator<Item = &Memo> {
+        self.inputs.iter().flat_map(|input| &input.memos)
+    }
+
+    /// Whether anything is to be stored before its inputs are settled.
+    pub(crate) fn remembers(&self) -> bool {
+        self.state.is_some() || self.memos().next().is_some()
+    }
+
     /// The message comes again after a delay, as the next attempt.
-    pub fn retry(input: Delivery, after: Rung, cause: Cause) -> Self {
+    pub fn retry(mut input: Delivery, after: Rung, cause: Cause) -> Self {
         let to = Destination::Retry {
             queue: input.queue().clone(),
             after,
             attempt: input.attempt + 1,
-            cause,
+            cause: Some(cause),
         };
+        input.memos.clear();
+        let message = input.message.clone();
+        Self::of(input, vec![Outgoing { to, message }])
+    }
+
+    /// The message comes again after a delay, and nothing has failed: it is the same attempt.
+    pub fn delay(mut input: Delivery, after: Rung) -> Self {
+        let to = Destination::Retry {
+            queue: input.queue().clone(),
+            after,
+            attempt: input.attempt,
+            cause: input.cause.clone(),
+        };
+        input.memos.clear();
         let message = input.message.clone();
         Self::of(input, vec![Outgoing { to, message }])
     }
@@ -151,13 +181,14 @@ impl Hop {
     }
 
     /// The message waits for a person, with its cause.
-    pub fn park(input: Delivery, cause: Cause) -> Self {
+    pub fn park(mut input: Delivery, cause: Cause) -> Self {
         let to = Destination::Parked {
             queue: input.queue().clone(),
             attempt: input.attempt,
             order: input.order,
             cause,
         };
+        input.memos.clear();
         let message = input.message.clone();
         Self::of(input, vec![Outgoing { to, message }])
     }
@@ -194,8 +225,8 @@ pub enum Destination {
         after: Rung,
         /// Which attempt the next one is.
         attempt: u32,
-        /// Why.
-        cause: Cause,
+        /// Why; `None`: nothing has failed, it was too early.
+        cause: Option<Cause>,
     },
     /// To whoever waits for the answer to a request. It may get lost on its way; if it is known that nobody waits at
     /// the address any more, that is a fault of its hop.

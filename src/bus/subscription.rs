@@ -5,7 +5,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use tokio::sync::mpsc;
 use trunkline_sdk::Fault;
 
-use super::Cause;
+use super::{Cause, Memo};
 use crate::{message::Message, names::QueueName};
 
 /// A stream of deliveries from one queue. Dropping it abandons what was not settled.
@@ -68,6 +68,8 @@ pub struct Delivery {
     pub order: Option<u64>,
     /// Why the message cannot be accepted as it stands (no id, unknown form, damaged body): it must be parked.
     pub unreadable: Option<Fault>,
+    /// What is to be remembered of it when it is settled; nothing is of one that comes again.
+    pub memos: Vec<Memo>,
     /// By which it is settled.
     pub receipt: Receipt,
 }

@@ -86,6 +86,8 @@ pub fn plan(landscape: &Landscape, model: &DescriptorPool) -> (Plan, Vec<Problem
             references: &store,
             channels: &channels,
             carries: Carries::Unknown,
+            copied: Vec::new(),
+            can_wait: false,
             routed: Vec::new(),
             is_clear: true,
             problems: &mut problems,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use trunkline_sdk::{Entry, Kind, Need, Opt, Options, Place, Problem, Settings};
 
 use super::{files::start, findings::Findings, variables::Variables, yaml};
+use crate::flow::THEN;
 
 /// The words of a flow file.
 pub(crate) const FLOW: &[Opt] = &[
@@ -64,6 +65,12 @@ pub(crate) const TO: &[Opt] = &[
         need: Need::Optional,
         summary: "what becomes of a message of which the system did not say whether it took it: `park` keeps it for a \
                   person, `repeat` writes it again, and it may act twice; only where the adapter cannot tell",
+    },
+    Opt {
+        name: "then",
+        kind: Kind::Group(THEN),
+        need: Need::Optional,
+        summary: "makes a message of what the system answers, for a channel; only where the adapter passes answers on",
     },
 ];
 

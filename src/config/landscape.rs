@@ -12,6 +12,7 @@ use super::{
     variables::Variables,
     yaml,
 };
+use crate::adapters::Adapters;
 
 /// The words of `trunkline.yaml`.
 pub(crate) const LANDSCAPE: &[Opt] = &[
@@ -118,6 +119,8 @@ pub struct Landscape {
     pub(crate) knows_names: bool,
     /// Whether `flows` are all the flows there are.
     pub(crate) knows_flows: bool,
+    /// The adapters that its systems may have.
+    pub adapters: Adapters,
     /// What is wrong already.
     pub(crate) findings: Findings,
 }
@@ -273,6 +276,7 @@ impl Landscape {
             is_read,
             knows_names,
             knows_flows,
+            adapters: Adapters::default(),
             findings,
         };
         named::tell(&mut landscape);

@@ -13,7 +13,7 @@ use trunkline_sdk::{Adapter, Fault, Settings};
 use crate::{
     bus::{Partition, Queue, Takes, Topology, rabbitmq},
     canonical::rules::Rules,
-    flow::{Keyed, Keys, Steps},
+    flow::{FollowUp, Keyed, Keys, Steps},
     mapping::Tables,
     names::{ChannelName, FlowName, ProcessName, QueueName, SystemName, TypeName},
     recovery::Schedule,
@@ -143,8 +143,8 @@ pub struct FlowPlan {
     pub keys: Keys,
     /// When a message is tried again.
     pub retry: Schedule,
-    /// The rules of the messages that it makes; `None`: they have none.
-    pub makes: Option<Arc<Rules>>,
+    /// The rules of the messages that leave it, by their types; those without have none.
+    pub makes: Arc<BTreeMap<TypeName, Arc<Rules>>>,
     /// The rules of the messages that it reads, where its channel says `validate: true`.
     pub reads: Option<Arc<Rules>>,
 }
@@ -238,6 +238,8 @@ pub enum Target {
         arrives: Option<MessageDescriptor>,
         /// What becomes of a message of which the system did not say whether it took it.
         in_doubt: InDoubt,
+        /// What is made of its answers; its channel is one of `sends`.
+        then: Option<FollowUp>,
     },
     /// To whoever asked: the return address of each message.
     Reply {

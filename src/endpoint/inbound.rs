@@ -1,6 +1,6 @@
 //! From a source onto the bus: records are taken through the steps, and their senders hear when they are safe.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::{
     config::{Feed, FlowPlan, Target},
     flow::{Failed, Keys, Steps, Verdict, cause, onward, outputs, tell_refused, valid},
     message::{Content, Message, Trace},
-    names::{FlowName, MessageId, QueueName, SystemName},
+    names::{FlowName, MessageId, QueueName, SystemName, TypeName},
     observe::Tally,
     recovery::Patience,
 };
@@ -33,7 +33,7 @@ pub(crate) struct Inbound {
     steps: Steps,
     target: Target,
     keys: Keys,
-    makes: Option<Arc<Rules>>,
+    makes: Arc<BTreeMap<TypeName, Arc<Rules>>>,
     types: DescriptorPool,
     bus: Arc<dyn Bus>,
     tally: Arc<Tally>,
@@ -111,7 +111,9 @@ impl Inbound {
 
     async fn take_in(&self, mut offered: mpsc::Receiver<Offered>, key: &StateKey) {
         let mut batch = Vec::with_capacity(BATCH);
-        while offered.recv_many(&mut batch, BATCH).await > 0 {
+        // Where a step holds messages up, none waits for those behind it.
+        let limit = if self.steps.pace().is_some() { 1 } else { BATCH };
+        while offered.recv_many(&mut batch, limit).await > 0 {
             let mut pending: Vec<Pending> = Vec::with_capacity(batch.len());
             for Offered {
                 record,
@@ -128,7 +130,13 @@ impl Inbound {
                     .position
                     .as_ref()
                     .map(|position| (key.clone(), position.0.clone()));
-                let (outputs, receipt) = self.steps(record, request).await;
+                let mut stopping = self.stopping.clone();
+                let (outputs, receipt) = tokio::select! {
+                    biased;
+                    made = self.steps(record, request) => made,
+                    // A step that holds it up; who sent it hears that it is not safe.
+                    _ = stopping.wait_for(|stopping| *stopping), if limit == 1 => return,
+                };
                 match pending.last_mut() {
                     // Records with a position go as one hop, so that the position never gets ahead of a record.
                     Some(last) if position.is_some() && last.hop.state.is_some() => {
@@ -165,8 +173,13 @@ impl Inbound {
             }
         };
         let outcome = match applied {
-            Ok(Verdict::Emitted(emitted)) => valid(self.makes.as_deref(), emitted.iter(), &self.tally)
-                .and_then(|()| outputs(emitted, &self.target, &self.keys)),
+            Ok(Verdict::Emitted(emitted)) => valid(&self.makes, emitted.iter(), &self.tally)
+                .and_then(|()| outputs(&self.flow, emitted, &self.target, &self.keys)),
+            // Whoever delays is refused where nothing can wait.
+            Ok(Verdict::Delayed(_)) => Err(Failed {
+                step: "delay",
+                fault: Fault::stop("a record cannot wait here"),
+            }),
             Ok(Verdict::Filtered(rule)) => {
                 let receipt = Receipt::Filtered(rule.to_string());
                 self.tally.filtered(rule);

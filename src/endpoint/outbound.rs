@@ -12,13 +12,13 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use trunkline_sdk::{Body, Context, Delivered, Fault, Outcome, Record, Remedy, Sink, System};
+use trunkline_sdk::{Body, Context, Delivered, Fault, Outcome, Record, Remedy, Reply, Sink, System};
 
 use crate::{
-    bus::Delivery,
+    bus::{Delivery, Outgoing},
     canonical::Tree,
     config::InDoubt,
-    flow::{Emitted, Flow, Outcomes},
+    flow::{Emitted, Failed, Flow, FollowUp, Outcomes},
     message::{Content, Message},
     names::SystemName,
     recovery::Patience,
@@ -49,12 +49,16 @@ pub(crate) struct Outbound {
     /// The form of the canonical messages that arrive; `None`: they are native.
     arrives: Option<Tree>,
     in_doubt: InDoubt,
+    /// What is made of its answers.
+    then: Option<FollowUp>,
 }
 
 /// A delivery and what its steps made of it: written together, settled together.
 struct Unit {
     delivery: Delivery,
     parts: Vec<Delivered>,
+    /// The parts as messages, where another is made of the answer to each.
+    messages: Vec<Message>,
 }
 
 /// What became of units that were written together.
@@ -66,7 +70,8 @@ struct Written {
 
 /// What became of a unit.
 enum Settled {
-    Written,
+    /// With what the system has answered to each part.
+    Written(Vec<Option<Reply>>),
     Failed(Fault),
     Again(Fault),
 }
@@ -78,6 +83,7 @@ impl Outbound {
         door: Box<dyn Door>,
         arrives: Option<Tree>,
         in_doubt: InDoubt,
+        then: Option<FollowUp>,
     ) -> Result<Self, Fault> {
         let opened = door.open(None).await?;
         Ok(Self {
@@ -86,6 +92,7 @@ impl Outbound {
             opened: Mutex::new(opened),
             arrives,
             in_doubt,
+            then,
         })
     }
 
@@ -100,8 +107,16 @@ impl Outbound {
     ) {
         let mut waiting = Vec::with_capacity(units.len());
         for (delivery, emitted) in units {
+            let messages = match self.then {
+                Some(_) => emitted.iter().map(|emitted| emitted.message.clone()).collect(),
+                None => Vec::new(),
+            };
             match self.parts(&delivery, emitted) {
-                Ok(parts) => waiting.push(Unit { delivery, parts }),
+                Ok(parts) => waiting.push(Unit {
+                    delivery,
+                    parts,
+                    messages,
+                }),
                 Err(fault) => outcomes.failed(delivery, self.system.as_str(), &fault),
             }
         }
@@ -121,7 +136,15 @@ impl Outbound {
             let mut lost = panicked;
             for (unit, settled) in units {
                 match settled {
-                    Settled::Written => outcomes.delivered(unit.delivery),
+                    Settled::Written(replies) => {
+                        let Unit {
+                            delivery, messages, ..
+                        } = unit;
+                        match self.follow(flow, &delivery, messages, replies).await {
+                            Ok(follow) => outcomes.delivered(delivery, follow),
+                            Err(Failed { step, fault }) => outcomes.failed(delivery, step, &fault),
+                        }
+                    }
                     Settled::Failed(fault) => {
                         outcomes.failed(unit.delivery, self.system.as_str(), &fault);
                     }
@@ -169,6 +192,22 @@ impl Outbound {
         if told && waiting.is_empty() && !went_back {
             tracing::info!(flow = %flow.name(), system = %self.system, "the system takes messages again");
         }
+    }
+
+    /// What follows from the answers to a unit.
+    async fn follow(
+        &self,
+        flow: &Flow,
+        delivery: &Delivery,
+        messages: Vec<Message>,
+        replies: Vec<Option<Reply>>,
+    ) -> Result<Vec<Outgoing>, Failed> {
+        let Some(then) = &self.then else {
+            return Ok(Vec::new());
+        };
+        let answered = messages.into_iter().zip(replies).collect();
+        let emitted = then.make(flow.name(), answered).await?;
+        flow.outputs(delivery, emitted)
     }
 
     fn opened(&self) -> Opened {
@@ -279,9 +318,10 @@ impl Outbound {
 fn settle(outcomes: impl Iterator<Item = Outcome>, in_doubt: InDoubt) -> Settled {
     let mut failed = None;
     let mut again = None;
+    let mut replies = Vec::new();
     for outcome in outcomes {
         match outcome {
-            Outcome::Applied(_) | Outcome::AlreadyThere(_) => {}
+            Outcome::Applied(reply) | Outcome::AlreadyThere(reply) => replies.push(reply),
             Outcome::Rejected(fault) if matches!(fault.remedy, Remedy::DeadLetter | Remedy::Retry) => {
                 failed.get_or_insert(fault);
             }
@@ -300,6 +340,6 @@ fn settle(outcomes: impl Iterator<Item = Outcome>, in_doubt: InDoubt) -> Settled
     match (failed, again) {
         (Some(fault), _) => Settled::Failed(fault),
         (None, Some(fault)) => Settled::Again(fault),
-        (None, None) => Settled::Written,
+        (None, None) => Settled::Written(replies),
     }
 }

@@ -3,13 +3,19 @@
 //! One file per pattern, named as its word in the flow file. `run.rs` is the one loop; `ordered.rs` is the loop over
 //! a channel that keeps order, by its `partition.rs`, `lanes.rs`, `wave.rs` and `replay.rs`.
 
+mod combine;
+mod deduplicate;
+mod delay;
 mod filter;
+mod history;
 mod key;
 mod lanes;
+mod memory;
 mod ordered;
 mod partition;
 mod processor;
 mod reading;
+mod recipients;
 mod rehearse;
 mod replay;
 mod route;
@@ -17,6 +23,9 @@ mod run;
 mod scope;
 mod split;
 mod steps;
+mod tap;
+mod then;
+mod throttle;
 mod translate;
 mod wave;
 
@@ -28,6 +37,8 @@ pub(crate) use rehearse::rehearse;
 pub(crate) use run::{Flow, Outcomes, cause, obeys, onward, outputs, run, tell_refused, valid};
 pub(crate) use scope::{Carries, Scope};
 pub use steps::{Emitted, Failed, Steps, Verdict};
+pub use then::FollowUp;
+pub(crate) use then::THEN;
 
 /// The words of the steps, each with what stands behind it.
 pub(crate) const STEPS: &[Opt] = &[
@@ -51,6 +62,31 @@ pub(crate) const STEPS: &[Opt] = &[
         Kind::Group(split::SPLIT),
         "makes one message per element of a list",
     ),
+    step(
+        "tap",
+        Kind::Text,
+        "sends a copy of each message to this channel, and the message goes on",
+    ),
+    step(
+        "recipients",
+        Kind::List(&Kind::Group(route::CASE)),
+        "sends each message to the channels of all cases that are true; the last step",
+    ),
+    step(
+        "throttle",
+        Kind::Group(throttle::THROTTLE),
+        "lets so many messages pass in a time, evenly spaced; each process counts for itself, and anew when it starts",
+    ),
+    step(
+        "delay",
+        Kind::Group(delay::DELAY),
+        "holds each message on the bus until its time has come; what follows it may overtake it",
+    ),
+    step(
+        "deduplicate",
+        Kind::Group(deduplicate::DEDUPLICATE),
+        "lets the first message of each key pass, and drops what repeats it",
+    ),
 ];
 
 const fn step(name: &'static str, kind: Kind, summary: &'static str) -> Opt {
@@ -61,6 +97,9 @@ const fn step(name: &'static str, kind: Kind, summary: &'static str) -> Opt {
         summary,
     }
 }
+
+/// The steps behind which nothing gets.
+pub(crate) const SENDERS: [&str; 2] = ["route", "recipients"];
 
 /// The words of the steps alone.
 pub(crate) fn words() -> impl Iterator<Item = &'static str> + Clone {
@@ -74,6 +113,11 @@ pub(crate) fn plan(word: &str, settings: &Settings, scope: &mut Scope<'_>) -> Op
         "translate" => translate::plan(settings, scope),
         "route" => route::plan(settings, scope),
         "split" => split::plan(settings, scope),
+        "tap" => tap::plan(settings, scope),
+        "recipients" => recipients::plan(settings, scope),
+        "throttle" => throttle::plan(settings, scope),
+        "delay" => delay::plan(settings, scope),
+        "deduplicate" => deduplicate::plan(settings, scope),
         _ => None,
     }
 }

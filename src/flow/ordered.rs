@@ -160,14 +160,19 @@ impl<'r> Reading<'r> {
     }
 
     fn has_room(&self) -> bool {
-        self.messages < UNDER_WAY && (self.reader.sink.is_none() || self.under_way.is_empty())
+        let most = if self.reader.flow.at_once() == 1 {
+            1
+        } else {
+            UNDER_WAY
+        };
+        self.messages < most && (self.reader.sink.is_none() || self.under_way.is_empty())
     }
 
     /// Takes what can be worked on, several keys together. A system gets one wave after the other. False: what we have
     /// went back, and another may be at work on it.
     fn start_waves(&mut self) -> bool {
         while !self.went_back && self.has_room() && !self.reader.flow.is_stopping() {
-            let taken = self.lanes.take(BATCH, Instant::now());
+            let taken = self.lanes.take(self.reader.flow.at_once(), Instant::now());
             let count = taken.len();
             if count == 0 {
                 break;

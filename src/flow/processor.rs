@@ -1,11 +1,13 @@
 //! What every pattern is to the loop.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use trunkline_sdk::Fault;
 
 use crate::{
+    bus::MemoKey,
     mapping::{Mapping, Predicate, Split},
     message::Message,
     names::ChannelName,
@@ -30,6 +32,11 @@ pub trait Processor: Send + Sync {
         false
     }
 
+    /// The time from one message to the next, if the step holds them up.
+    fn pace(&self) -> Option<Duration> {
+        None
+    }
+
     /// Does the step. A fault ends the message's way here: nothing of it is passed on.
     async fn process(&self, message: Message) -> Result<Step, Fault>;
 }
@@ -41,8 +48,21 @@ pub enum Step {
     Pass(Message),
     /// Several go on, each on its own.
     Emit(Vec<Message>),
-    /// The message leaves the flow for this channel.
-    Send(Message, ChannelName),
+    /// The message leaves the flow for these channels, at least one.
+    Send(Message, Vec<ChannelName>),
+    /// The message goes on, and a copy of it leaves the flow for this channel.
+    Copy(Message, ChannelName),
+    /// The message goes on if it is the first of this key; a repeat ends here.
+    Once {
+        /// The message.
+        message: Message,
+        /// What it has in common with its repeats.
+        key: MemoKey,
+        /// How long it is remembered, from when it is settled.
+        within: Duration,
+    },
+    /// Not before this time: then the whole comes again.
+    Later(Timestamp),
     /// The message ends here, by this rule.
     Filtered(Rule),
 }
@@ -56,6 +76,8 @@ pub enum Expression<'p> {
     Translates(&'p Mapping),
     /// It makes several of each.
     Splits(&'p Split),
+    /// A copy of what comes goes to this channel.
+    Copies(&'p ChannelName),
 }
 
 /// Why a message was filtered, in the words of the flow file.

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use trunkline_formats::{json, media_type, xml};
-use trunkline_sdk::{Body, Fault};
+use trunkline_sdk::{Body, Fault, Value};
 
 use crate::{
     mapping::{Facts, Input},
@@ -23,26 +23,37 @@ pub(super) fn reading<T>(
     };
     match &message.content {
         Content::Canonical { bytes, .. } => run(Input::Message(bytes), &attributes),
-        Content::Native(Body::Value(value)) => run(Input::Record(value), &attributes),
-        Content::Native(Body::Bytes { content_type, bytes }) if is_json(content_type) => {
-            let value = json::read(bytes).map_err(|malformed| {
-                Fault::dead_letter(format!("the record is no JSON: {malformed}"))
-                    .hint("mend it where it comes from, and have it sent again")
-            })?;
-            run(Input::Record(&value), &attributes)
+        Content::Native(body) => tree(body, "record", |value| run(Input::Record(value), &attributes)),
+    }
+}
+
+/// Hands on the tree of a native body. `what` it is: a record, a reply.
+///
+/// Faults: it is not in the format it claims, or in one that has no tree.
+pub(super) fn tree<T>(
+    body: &Body,
+    what: &str,
+    run: impl FnOnce(&Value<'_>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let refused = |format: &str, malformed: String| {
+        Fault::dead_letter(format!("the {what} is no {format}: {malformed}"))
+            .hint("mend it where it comes from, and have it sent again")
+    };
+    match body {
+        Body::Value(value) => run(value),
+        Body::Bytes { content_type, bytes } if is_json(content_type) => {
+            let value = json::read(bytes).map_err(|malformed| refused("JSON", malformed.to_string()))?;
+            run(&value)
         }
-        Content::Native(Body::Bytes { content_type, bytes }) if is_xml(content_type) => {
+        Body::Bytes { content_type, bytes } if is_xml(content_type) => {
+            let malformed = |malformed| refused("XML", format!("{malformed}"));
             let text = xml::encoding_of(bytes).and_then(|encoding| encoding.decode(bytes));
-            let refused = |malformed| {
-                Fault::dead_letter(format!("the record is no XML: {malformed}"))
-                    .hint("mend it where it comes from, and have it sent again")
-            };
-            let text = text.map_err(refused)?;
+            let text = text.map_err(malformed)?;
             // Where a list may have one item, the adapter that knows it gives a tree.
-            let value = xml::read(&text, &[]).map_err(refused)?;
-            run(Input::Record(&value), &attributes)
+            let value = xml::read(&text, &[]).map_err(malformed)?;
+            run(&value)
         }
-        Content::Native(Body::Bytes { content_type, .. }) => Err(unreadable(content_type)),
+        Body::Bytes { content_type, .. } => Err(unreadable(what, content_type)),
     }
 }
 
@@ -56,8 +67,8 @@ fn is_xml(content_type: &str) -> bool {
     content_type == media_type::XML || content_type == "text/xml" || content_type.ends_with("+xml")
 }
 
-fn unreadable(content_type: &str) -> Fault {
-    Fault::dead_letter(format!("a record of type `{content_type}` cannot be read"))
+fn unreadable(what: &str, content_type: &str) -> Fault {
+    Fault::dead_letter(format!("a {what} of type `{content_type}` cannot be read"))
         .hint("records are read as JSON or XML, files also as JSON lines, CSV or fixed width")
 }
 
@@ -76,6 +87,7 @@ impl Facts for Attributes<'_> {
             "subject" => message.subject.as_deref(),
             "time" => Some(self.time.get_or_init(|| message.time.to_string())),
             "key" => message.key.as_deref(),
+            "history" => message.history.as_deref(),
             "correlation_id" => message.correlation_id.as_deref(),
             "type" => match &message.content {
                 Content::Canonical { type_name, .. } => Some(type_name.as_str()),

@@ -30,7 +30,7 @@ pub(crate) async fn rehearse(plan: &FlowPlan, given: Message) -> Result<Verdict,
         let made = emitted
             .iter()
             .filter(|emitted| !reads_channel || emitted.message.id != id);
-        valid(plan.makes.as_deref(), made, &tally)?;
+        valid(&plan.makes, made, &tally)?;
         for emitted in emitted {
             let channel = emitted.to.as_ref().or(plan.target.channel());
             if let Some(keyed) = channel.and_then(|channel| plan.keys.get(channel)) {

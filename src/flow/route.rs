@@ -34,10 +34,34 @@ struct Router {
     otherwise: ChannelName,
 }
 
+/// Conditions, each with its channel.
+pub(super) struct Cases {
+    pub(super) list: Vec<(Predicate, ChannelName)>,
+    pub(super) otherwise: Option<ChannelName>,
+}
+
+impl Cases {
+    pub(super) fn expressions(&self) -> Vec<Expression<'_>> {
+        self.list
+            .iter()
+            .map(|(when, _)| Expression::Decides(when))
+            .collect()
+    }
+}
+
 pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn Processor>> {
+    let Cases { list, otherwise } = cases("route", settings, scope)?;
+    Some(Box::new(Router {
+        cases: list,
+        otherwise: otherwise?,
+    }))
+}
+
+/// Reads the cases of this step; `None`: it has none, and that was told.
+pub(super) fn cases(word: &str, settings: &Settings, scope: &mut Scope<'_>) -> Option<Cases> {
     let Some(items) = settings.items() else {
         scope
-            .problem(&settings.place, "`route` must be a list of cases")
+            .problem(&settings.place, format!("`{word}` must be a list of cases"))
             .hint = Some(SHAPE.to_owned());
         scope.is_clear = false;
         return None;
@@ -79,7 +103,8 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
             }
         }
     }
-    if !is_misread && items.iter().all(|item| item.get("otherwise").is_none()) {
+    // Whoever lists recipients may have none.
+    if word == "route" && !is_misread && items.iter().all(|item| item.get("otherwise").is_none()) {
         let hint = "end with `- { otherwise: <channel> }`: no message vanishes unseen; a `filter` before it drops some";
         scope
             .problem(
@@ -89,10 +114,10 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
             .hint = Some(hint.to_owned());
         scope.is_clear = false;
     }
-    Some(Box::new(Router {
-        cases,
-        otherwise: otherwise?,
-    }))
+    Some(Cases {
+        list: cases,
+        otherwise,
+    })
 }
 
 fn channel(to: &Settings, scope: &mut Scope<'_>) -> Option<ChannelName> {
@@ -119,9 +144,9 @@ impl Processor for Router {
     async fn process(&self, message: Message) -> Result<Step, Fault> {
         for (when, to) in &self.cases {
             if reading(&message, |input, facts| when.test(input, facts))? {
-                return Ok(Step::Send(message, to.clone()));
+                return Ok(Step::Send(message, vec![to.clone()]));
             }
         }
-        Ok(Step::Send(message, self.otherwise.clone()))
+        Ok(Step::Send(message, vec![self.otherwise.clone()]))
     }
 }

@@ -1,6 +1,10 @@
 //! The one loop: receive, do the steps, complete the hop.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -8,16 +12,16 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use trunkline_sdk::{Fault, Remedy};
 
-use super::{Emitted, Failed, Keys, Rule, Steps, Verdict, ordered};
+use super::{Emitted, Failed, Keys, Rule, Steps, Verdict, history, memory::Memory, ordered};
 use crate::{
-    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription},
+    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription, Turns},
     canonical::rules::Rules,
     config::{Feed, FlowPlan, Target},
     endpoint::Outbound,
     message::Content,
     names::{FlowName, QueueName, ReturnAddress, TypeName},
     observe::Tally,
-    recovery::{Patience, Schedule},
+    recovery::{Patience, Rung, Schedule},
 };
 
 /// Messages a flow has in its hands at most.
@@ -35,11 +39,12 @@ pub(crate) struct Flow {
     steps: Steps,
     target: Target,
     keys: Keys,
-    makes: Option<Arc<Rules>>,
+    makes: Arc<BTreeMap<TypeName, Arc<Rules>>>,
     reads: Option<Arc<Rules>>,
     pub(super) retry: Schedule,
     pub(super) bus: Arc<dyn Bus>,
     pub(super) tally: Arc<Tally>,
+    turns: Arc<Turns>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -72,13 +77,15 @@ pub(crate) async fn run(
         retry: plan.retry.clone(),
         bus,
         tally,
+        turns: Arc::default(),
         stopping,
     };
     if let Some(keyed) = order {
         return ordered::run(&flow, channel, keyed, sink).await;
     }
     let queue = QueueName::of_subscriber(channel, &flow.name);
-    let mut subscription = flow.bus.subscribe(&queue, PREFETCH).await?;
+    let prefetch = flow.steps.pace().map_or(PREFETCH, in_hand);
+    let mut subscription = flow.bus.subscribe(&queue, prefetch).await?;
     match sink {
         Some(sink) => flow.to_system(sink, &mut subscription).await,
         None => flow.to_channels(&mut subscription).await,
@@ -90,6 +97,13 @@ pub(crate) async fn run(
     Err(ended(&queue))
 }
 
+/// How many messages are taken in advance where a step holds them up: what it lets pass in a minute. A broker takes
+/// back what is held for long.
+fn in_hand(pace: Duration) -> u16 {
+    let a_minute = Duration::from_secs(60).as_nanos() / pace.as_nanos().max(1);
+    u16::try_from(a_minute).unwrap_or(u16::MAX).clamp(1, PREFETCH)
+}
+
 /// The bus has ended a subscription.
 pub(super) fn ended(queue: &QueueName) -> Fault {
     Fault::reopen(format!("the bus has ended the reading of queue `{queue}`"))
@@ -98,8 +112,8 @@ pub(super) fn ended(queue: &QueueName) -> Fault {
 /// Where it is written down what became of messages that went into a system.
 #[async_trait]
 pub(crate) trait Outcomes: Send {
-    /// It has reached its system.
-    fn delivered(&mut self, delivery: Delivery);
+    /// It has reached its system, and these follow from it.
+    fn delivered(&mut self, delivery: Delivery, follow: Vec<Outgoing>);
 
     /// A fault of this one message.
     fn failed(&mut self, delivery: Delivery, step: &str, fault: &Fault);
@@ -116,9 +130,9 @@ struct Batch<'f> {
 
 #[async_trait]
 impl Outcomes for Batch<'_> {
-    fn delivered(&mut self, delivery: Delivery) {
+    fn delivered(&mut self, delivery: Delivery, follow: Vec<Outgoing>) {
         self.flow.tally.delivered();
-        self.hops.push(Hop::of(delivery, Vec::new()));
+        self.hops.push(Hop::of(delivery, follow));
     }
 
     fn failed(&mut self, delivery: Delivery, step: &str, fault: &Fault) {
@@ -141,14 +155,14 @@ impl Flow {
                 biased;
                 () = self.stopping() => break,
                 Some(done) = under_way.next() => messages -= done,
-                more = subscription.receive(&mut batch, BATCH), if messages < UNDER_WAY => {
+                more = subscription.receive(&mut batch, self.at_once()), if messages < UNDER_WAY => {
                     if !more {
                         // What is under way went back when the subscription ended.
                         return;
                     }
                     let mut hops = Vec::with_capacity(batch.len());
                     for delivery in batch.drain(..) {
-                        hops.push(self.hop(delivery).await);
+                        hops.extend(self.unless_stopping(self.hop(delivery)).await);
                     }
                     let taken = hops.len();
                     messages += taken;
@@ -169,7 +183,7 @@ impl Flow {
             tokio::select! {
                 biased;
                 () = self.stopping() => break,
-                more = subscription.receive(&mut batch, BATCH) => {
+                more = subscription.receive(&mut batch, self.at_once()) => {
                     if !more {
                         break;
                     }
@@ -180,10 +194,14 @@ impl Flow {
                 hops: Vec::with_capacity(batch.len()),
             };
             let mut units = Vec::with_capacity(batch.len());
-            for delivery in batch.drain(..) {
-                match self.step(&delivery).await {
+            for mut delivery in batch.drain(..) {
+                let Some(verdict) = self.unless_stopping(self.step(&mut delivery)).await else {
+                    continue;
+                };
+                match verdict {
                     Ok(Verdict::Emitted(emitted)) => units.push((delivery, emitted)),
                     Ok(Verdict::Filtered(rule)) => outcomes.hops.push(self.filtered(delivery, rule)),
+                    Ok(Verdict::Delayed(until)) => outcomes.hops.push(self.delayed(delivery, until)),
                     Err(failed) => outcomes.failed(delivery, failed.step, &failed.fault),
                 }
             }
@@ -192,11 +210,37 @@ impl Flow {
         }
     }
 
+    /// How many messages are worked on together: where a step holds them up, none waits for those behind it.
+    pub(super) fn at_once(&self) -> usize {
+        if self.steps.pace().is_some() { 1 } else { BATCH }
+    }
+
+    /// Where a step holds a message up, a stop does not wait for it: the message goes back.
+    async fn unless_stopping<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        if self.steps.pace().is_none() {
+            return Some(work.await);
+        }
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.stopping() => None,
+        }
+    }
+
+    /// The message waits on the bus, on the longest rung that is not too long.
+    pub(super) fn delayed(&self, delivery: Delivery, until: Timestamp) -> Hop {
+        self.tally.delayed();
+        let left = until.duration_since(Timestamp::now());
+        let left = Duration::try_from(left).unwrap_or_default();
+        Hop::delay(delivery, Rung::at_most(left))
+    }
+
     /// What becomes of a delivery that goes towards channels.
-    async fn hop(&self, delivery: Delivery) -> Hop {
-        let outcome = match self.step(&delivery).await {
+    async fn hop(&self, mut delivery: Delivery) -> Hop {
+        let outcome = match self.step(&mut delivery).await {
             Ok(Verdict::Emitted(emitted)) => self.outputs(&delivery, emitted),
             Ok(Verdict::Filtered(rule)) => return self.filtered(delivery, rule),
+            Ok(Verdict::Delayed(until)) => return self.delayed(delivery, until),
             Err(failed) => Err(failed),
         };
         match outcome {
@@ -206,16 +250,17 @@ impl Flow {
     }
 
     /// Gives what came out of the steps its destination, if it obeys the rules of its type.
-    pub(super) fn outputs(&self, of: &Delivery, emitted: Vec<Emitted>) -> Result<Vec<Outgoing>, Failed> {
+    pub(crate) fn outputs(&self, of: &Delivery, emitted: Vec<Emitted>) -> Result<Vec<Outgoing>, Failed> {
         // What passes as it came was checked where it came in.
         let made = emitted
             .iter()
             .filter(|emitted| emitted.message.id != of.message.id);
-        valid(self.makes.as_deref(), made, &self.tally)?;
-        outputs(emitted, &self.target, &self.keys)
+        valid(&self.makes, made, &self.tally)?;
+        outputs(&self.name, emitted, &self.target, &self.keys)
     }
 
-    pub(super) async fn step(&self, delivery: &Delivery) -> Result<Verdict, Failed> {
+    /// Takes a message through the steps; what they remember of it goes with it until it is settled.
+    pub(super) async fn step(&self, delivery: &mut Delivery) -> Result<Verdict, Failed> {
         self.tally.received(delivery.redelivered || delivery.attempt > 1);
         self.acceptable(delivery).map_err(|fault| Failed {
             step: "receive",
@@ -231,7 +276,14 @@ impl Flow {
         if matches!(self.target, Target::Reply { .. }) && delivery.message.reply_to.is_none() {
             return Ok(Verdict::Filtered(Rule("no return address".into())));
         }
-        self.steps.apply(delivery.message.clone()).await
+        let mut memory = Memory {
+            bus: &*self.bus,
+            turns: &self.turns,
+            memos: Vec::new(),
+        };
+        let verdict = self.steps.work(delivery.message.clone(), Some(&mut memory)).await;
+        delivery.memos = memory.memos;
+        verdict
     }
 
     /// Anyone may publish to a channel: is this what it carries?
@@ -407,13 +459,13 @@ pub(crate) fn tell_refused(flow: &FlowName, hops: usize, fault: &Fault) {
 
 /// Whether the messages that enter the bus obey the rules of their type.
 pub(crate) fn valid<'e>(
-    rules: Option<&Rules>,
+    rules: &BTreeMap<TypeName, Arc<Rules>>,
     made: impl Iterator<Item = &'e Emitted>,
     tally: &Tally,
 ) -> Result<(), Failed> {
     for Emitted { message, .. } in made {
-        if let Content::Canonical { bytes, .. } = &message.content {
-            obeys(rules, bytes, tally).map_err(|fault| Failed {
+        if let Content::Canonical { type_name, bytes } = &message.content {
+            obeys(rules.get(type_name).map(|rules| &**rules), bytes, tally).map_err(|fault| Failed {
                 step: "validate",
                 fault,
             })?;
@@ -437,25 +489,33 @@ pub(crate) fn obeys(rules: Option<&Rules>, bytes: &[u8], tally: &Tally) -> Resul
 }
 
 /// Gives what came out of the steps its destination.
-pub(crate) fn outputs(emitted: Vec<Emitted>, target: &Target, keys: &Keys) -> Result<Vec<Outgoing>, Failed> {
-    let outgoing = |Emitted { mut message, to }| match to.or_else(|| target.channel().cloned()) {
-        Some(channel) => {
-            if let Some(keyed) = keys.get(&channel) {
-                let key = keyed.key(&message);
-                message.key = Some(key.map_err(|fault| Failed { step: "to", fault })?);
+pub(crate) fn outputs(
+    flow: &FlowName,
+    emitted: Vec<Emitted>,
+    target: &Target,
+    keys: &Keys,
+) -> Result<Vec<Outgoing>, Failed> {
+    let outgoing = |Emitted { mut message, to }| {
+        message.history = Some(history::passed(message.history.as_deref(), flow));
+        match to.or_else(|| target.channel().cloned()) {
+            Some(channel) => {
+                if let Some(keyed) = keys.get(&channel) {
+                    let key = keyed.key(&message);
+                    message.key = Some(key.map_err(|fault| Failed { step: "to", fault })?);
+                }
+                let to = Destination::Channel(channel);
+                Ok(Outgoing { to, message })
             }
-            let to = Destination::Channel(channel);
-            Ok(Outgoing { to, message })
-        }
-        None if matches!(target, Target::Reply { .. }) && message.reply_to.is_some() => {
-            let address = message.reply_to.take().unwrap_or_default();
-            let to = Destination::Reply(ReturnAddress::new(&address));
-            Ok(Outgoing { to, message })
-        }
-        None => {
-            let fault =
-                Fault::dead_letter("no step sent the message anywhere").hint("end the flow with `to:`");
-            Err(Failed { step: "to", fault })
+            None if matches!(target, Target::Reply { .. }) && message.reply_to.is_some() => {
+                let address = message.reply_to.take().unwrap_or_default();
+                let to = Destination::Reply(ReturnAddress::new(&address));
+                Ok(Outgoing { to, message })
+            }
+            None => {
+                let fault =
+                    Fault::dead_letter("no step sent the message anywhere").hint("end the flow with `to:`");
+                Err(Failed { step: "to", fault })
+            }
         }
     };
     emitted.into_iter().map(outgoing).collect()

@@ -65,6 +65,10 @@ pub(crate) struct Scope<'c> {
     pub(crate) channels: &'c Known<ChannelName, MessageDescriptor>,
     /// What comes into the step; a step that changes it says so here.
     pub(crate) carries: Carries,
+    /// What leaves the flow on the way.
+    pub(crate) copied: Vec<MessageDescriptor>,
+    /// Whether a message may wait on the bus until it comes again.
+    pub(crate) can_wait: bool,
     /// Channels to which a `route` sends.
     pub(crate) routed: Vec<String>,
     /// Whether it is clear which channels the flow reads and publishes to.

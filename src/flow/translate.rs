@@ -50,24 +50,32 @@ pub(super) fn plan(settings: &Settings, scope: &mut Scope<'_>) -> Option<Box<dyn
 }
 
 impl Translator {
-    /// Runs the mapping; the cross-references that it needs for this message are fetched before.
     async fn translate(&self, message: &Message) -> Result<Translated, Fault> {
-        let mut known = References::default();
-        for _ in 0..mapping::TURNS {
-            let attempt = reading(message, |input, facts| self.mapping.attempt(input, facts, &known))?;
-            let needs = match attempt {
-                Attempt::Done(translated) => return Ok(translated),
-                Attempt::Needs(needs) => needs,
-            };
-            let store = self.references.clone();
-            let asked = tokio::task::spawn_blocking(move || (store.find(&needs), needs));
-            let (found, needs) = asked
-                .await
-                .map_err(|_| Fault::retry("the store broke while it looked for cross-references"))?;
-            known.extend(needs.into_iter().zip(found?));
-        }
-        Err(mapping::endless())
+        let attempt =
+            |known: &References| reading(message, |input, facts| self.mapping.attempt(input, facts, known));
+        fetching(&self.references, attempt).await
     }
+}
+
+/// Runs a mapping; the cross-references that it needs for this message are fetched before.
+pub(super) async fn fetching(
+    references: &Arc<dyn CrossReferences>,
+    attempt: impl Fn(&References) -> Result<Attempt, Fault> + Send,
+) -> Result<Translated, Fault> {
+    let mut known = References::default();
+    for _ in 0..mapping::TURNS {
+        let needs = match attempt(&known)? {
+            Attempt::Done(translated) => return Ok(translated),
+            Attempt::Needs(needs) => needs,
+        };
+        let store = references.clone();
+        let asked = tokio::task::spawn_blocking(move || (store.find(&needs), needs));
+        let (found, needs) = asked
+            .await
+            .map_err(|_| Fault::retry("the store broke while it looked for cross-references"))?;
+        known.extend(needs.into_iter().zip(found?));
+    }
+    Err(mapping::endless())
 }
 
 #[async_trait]

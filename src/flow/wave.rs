@@ -77,7 +77,7 @@ impl<'r> Wave<'r> {
         let mut units = Vec::new();
         for Taken {
             lane,
-            delivery: Arrival { delivery, work },
+            delivery: Arrival { mut delivery, work },
             behind,
         } in taken
         {
@@ -95,12 +95,17 @@ impl<'r> Wave<'r> {
                     flow.tally.received(delivery.redelivered);
                     wave.failed(delivery, "receive", &fault);
                 }
-                (Work::Do, None) => match flow.step(&delivery).await {
+                (Work::Do, None) => match flow.step(&mut delivery).await {
                     Ok(Verdict::Emitted(emitted)) if reader.sink.is_some() => units.push((delivery, emitted)),
                     Ok(Verdict::Emitted(emitted)) => match flow.outputs(&delivery, emitted) {
                         Ok(outputs) => wave.end(Hop::of(delivery, outputs)),
                         Err(Failed { step, fault }) => wave.failed(delivery, step, &fault),
                     },
+                    // `check` refuses it where order is kept: what follows would overtake it.
+                    Ok(Verdict::Delayed(_)) => {
+                        let fault = Fault::dead_letter("a message cannot wait where its channel keeps order");
+                        wave.failed(delivery, "delay", &fault);
+                    }
                     Ok(Verdict::Filtered(rule)) => {
                         let hop = flow.filtered(delivery, rule);
                         wave.end(hop);
@@ -182,9 +187,9 @@ impl<'r> Wave<'r> {
 
 #[async_trait]
 impl Outcomes for Wave<'_> {
-    fn delivered(&mut self, delivery: Delivery) {
+    fn delivered(&mut self, delivery: Delivery, follow: Vec<Outgoing>) {
         self.reader.flow.tally.delivered();
-        self.settle(delivery);
+        self.end(Hop::of(delivery, follow));
     }
 
     fn failed(&mut self, mut delivery: Delivery, step: &str, fault: &Fault) {

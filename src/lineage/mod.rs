@@ -112,12 +112,24 @@ impl Lineage {
                 channel, type_name, ..
             } => Site::Channel(channel.clone(), type_name.clone()),
         };
+        let expressions: Vec<_> = flow.steps.expressions().collect();
+        let copies = |channel: &ChannelName| {
+            let copies = |(_, expression): &(_, Expression<'_>)| matches!(expression, Expression::Copies(to) if *to == channel);
+            expressions.iter().any(copies)
+        };
+        let then = match &flow.target {
+            Target::System { then: Some(then), .. } => Some(then.made()),
+            _ => None,
+        };
+        // What comes to them at the end of the steps.
         let channels: Vec<_> = flow
             .publishes()
+            .filter(|channel| !copies(channel) && then.is_none_or(|(_, to)| to != *channel))
             .filter_map(|channel| Some(Site::Channel(channel.clone(), type_of(channel)?)))
             .collect();
-        let expressions: Vec<_> = flow.steps.expressions().collect();
-        let makes = |expression: &Expression<'_>| !matches!(expression, Expression::Decides(_));
+        let makes = |expression: &Expression<'_>| {
+            !matches!(expression, Expression::Decides(_) | Expression::Copies(_))
+        };
         let last = expressions.iter().rposition(|(_, expression)| makes(expression));
         for (index, (step, expression)) in expressions.iter().enumerate() {
             let (made, type_name) = match expression {
@@ -129,6 +141,15 @@ impl Lineage {
                             step,
                             place: predicate.place(),
                         }));
+                    continue;
+                }
+                Expression::Copies(to) => {
+                    hops.extend(type_of(to).map(|type_name| Hop {
+                        from: at.clone(),
+                        to: Site::Channel((*to).clone(), type_name),
+                        flow: name.clone(),
+                        made: Made::Copy(String::new()),
+                    }));
                     continue;
                 }
                 Expression::Translates(mapping) => (mapping.made(), point::type_of(mapping.produces())),
@@ -156,6 +177,16 @@ impl Lineage {
                 flow: name.clone(),
                 made: Made::Copy(String::new()),
             }));
+        }
+        if let Some((mapping, to)) = then
+            && let Some(type_name) = type_of(to)
+        {
+            hops.push(Hop {
+                from: at.clone(),
+                to: Site::Channel(to.clone(), type_name),
+                flow: name.clone(),
+                made: mapping.made(),
+            });
         }
         if let Target::System {
             system,

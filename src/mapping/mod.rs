@@ -27,6 +27,7 @@ mod explain;
 mod failure;
 mod faults;
 mod field;
+mod formula;
 pub mod functions;
 mod hidden;
 mod json;
@@ -54,6 +55,7 @@ mod types;
 mod value;
 
 pub use explain::{Explanation, Origin, Reason, explain};
+pub use formula::Formula;
 pub use hidden::Hidden;
 pub use lineage::{How, Leaf, Made, Part, Read};
 pub use predicate::Predicate;
@@ -166,6 +168,8 @@ pub struct Mapping {
     produces: Produces,
     form: Form,
     zone: Option<Box<str>>,
+    /// The variable that holds a system's answer.
+    answer: Option<usize>,
 }
 
 /// How often references may lead to further ones.
@@ -203,8 +207,28 @@ impl Mapping {
         environment: &Environment<'_>,
         expects: Option<&MessageDescriptor>,
     ) -> Result<Self, Vec<Problem>> {
+        Self::compile_over(source, environment, expects, None)
+    }
+
+    /// As [`Mapping::compile`]; it reads a record under the name `variable` beside what comes in, which
+    /// [`Mapping::attempt_over`] gives it.
+    pub fn compile_with(
+        source: &Source,
+        environment: &Environment<'_>,
+        variable: &str,
+    ) -> Result<Self, Vec<Problem>> {
+        Self::compile_over(source, environment, None, Some(variable))
+    }
+
+    fn compile_over(
+        source: &Source,
+        environment: &Environment<'_>,
+        expects: Option<&MessageDescriptor>,
+        variable: Option<&str>,
+    ) -> Result<Self, Vec<Problem>> {
         let expr = syntax::parse(source)?;
         let mut checker = Checker::new(environment, source).with_references();
+        let answer = variable.map(|variable| checker.declare(variable, Type::Dyn));
         let typed = checker.mapping(&expr, expects);
         let form = checker.form(&typed.ty);
         let produces = match &typed.ty {
@@ -223,6 +247,7 @@ impl Mapping {
             produces,
             form,
             zone: environment.zone.map(Into::into),
+            answer,
         })
     }
 
@@ -314,7 +339,21 @@ impl Mapping {
         facts: &dyn Facts,
         references: &References,
     ) -> Result<Attempt, Fault> {
+        self.attempt_over(input, &Value::Null, facts, references)
+    }
+
+    /// As [`Mapping::attempt`], with the record that a mapping of [`Mapping::compile_with`] reads beside.
+    pub fn attempt_over(
+        &self,
+        input: Input<'_>,
+        beside: &Value<'_>,
+        facts: &dyn Facts,
+        references: &References,
+    ) -> Result<Attempt, Fault> {
         let mut run = Run::new(input, self.this.as_deref(), facts, self.slots);
+        if let Some(slot) = self.answer {
+            run.set(slot, value::Val::record(beside));
+        }
         run.references = Some(references);
         let mut faults = Faults::default();
         let translated = match self.produces {

@@ -28,6 +28,7 @@ pub struct Tally {
     answered: AtomicU64,
     unanswered: AtomicU64,
     retried: AtomicU64,
+    delayed: AtomicU64,
     filtered: DashMap<Rule, u64>,
     /// By the cause without its numbers: the same mistake in line 3 and in line 5 is one cause.
     parked: DashMap<String, (String, u64)>,
@@ -52,6 +53,8 @@ pub struct Counts {
     pub unanswered: u64,
     /// Retries ordered.
     pub retried: u64,
+    /// Messages that came before their time, and come again: each time counts, and is among `received`.
+    pub delayed: u64,
     /// Messages that ended by a rule, per rule.
     pub filtered: BTreeMap<String, u64>,
     /// Messages parked, per cause; causes that differ only in numbers (lines, lengths) count as the first of them.
@@ -85,6 +88,10 @@ impl Tally {
 
     pub(crate) fn retried(&self) {
         self.retried.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn delayed(&self) {
+        self.delayed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn filtered(&self, rule: Rule) {
@@ -122,6 +129,7 @@ impl Tally {
             answered: number(&self.answered),
             unanswered: number(&self.unanswered),
             retried: number(&self.retried),
+            delayed: number(&self.delayed),
             filtered: self
                 .filtered
                 .iter()

@@ -56,6 +56,14 @@ impl Rung {
         }
     }
 
+    /// The longest rung that is at most this long; the shortest, if none is.
+    pub fn at_most(delay: Duration) -> Self {
+        let mut fitting = Self::ALL.into_iter().rev();
+        fitting
+            .find(|rung| rung.delay() <= delay)
+            .unwrap_or(Rung::Second1)
+    }
+
     /// The shortest rung that is at least this long; the longest, if none is.
     pub fn at_least(delay: Duration) -> Self {
         Self::ALL

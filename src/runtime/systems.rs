@@ -87,6 +87,7 @@ impl Systems {
                     settings,
                     arrives,
                     in_doubt,
+                    then,
                 },
             ) => {
                 let door = SystemDoor {
@@ -96,7 +97,8 @@ impl Systems {
                     settings: settings.clone(),
                 };
                 let arrives = arrives.as_ref().map(Tree::new);
-                let outbound = Outbound::open(system.clone(), Box::new(door), arrives, *in_doubt);
+                let outbound =
+                    Outbound::open(system.clone(), Box::new(door), arrives, *in_doubt, then.clone());
                 outbound.await.map(|outbound| Work::Follow(Some(outbound)))
             }
             (Feed::Channel { .. }, _) => Ok(Work::Follow(None)),

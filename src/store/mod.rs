@@ -10,7 +10,7 @@ use trunkline_sdk::Fault;
 pub use references::{CrossReference, CrossReferences, DeferredStore, GivenStore, Imported, Selection};
 pub use sqlite::SqliteStore;
 
-use crate::bus::StateKey;
+use crate::bus::{Memo, MemoKey, StateKey};
 
 /// Where the positions of sources are kept when the bus cannot keep them in its own transaction.
 ///
@@ -22,4 +22,10 @@ pub trait StateStore: Send + Sync {
     /// Saves all of these or none, durably: they outlive a power cut right after. A key that stands here
     /// twice has its last value.
     fn save(&self, states: &[(StateKey, Bytes)]) -> Result<(), Fault>;
+
+    /// What is remembered about this; `None`: nothing, or not any more.
+    fn recall(&self, key: &MemoKey) -> Result<Option<Bytes>, Fault>;
+
+    /// Remembers all of these or none, durably, each until its time.
+    fn remember(&self, memos: &[Memo]) -> Result<(), Fault>;
 }

@@ -11,17 +11,28 @@ use std::{
 };
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 use trunkline_sdk::Fault;
 
 use super::{StateStore, sqlite_references};
-use crate::bus::StateKey;
+use crate::bus::{Memo, MemoKey, StateKey};
 
 /// Its file.
 const FILE: &str = "state.db";
 
 /// How long to wait for another process that is writing.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// What flows remember, until when in milliseconds since 1970.
+const MEMORY: &str = "
+    CREATE TABLE IF NOT EXISTS memory (
+        key TEXT PRIMARY KEY, value BLOB NOT NULL, until INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX IF NOT EXISTS memory_until ON memory (until);";
+
+/// How many are forgotten with each that is remembered, so that none is left behind.
+const FORGET: usize = 4;
 
 /// How long between two attempts to open it.
 const TURN: Duration = Duration::from_millis(10);
@@ -58,6 +69,7 @@ impl SqliteStore {
                 "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT",
             )?;
             connection.execute_batch(sqlite_references::TABLES)?;
+            connection.execute_batch(MEMORY)?;
             Ok(connection)
         };
         let since = Instant::now();
@@ -124,6 +136,37 @@ impl StateStore for SqliteStore {
                     .prepare_cached("INSERT OR REPLACE INTO state (key, value) VALUES (?1, ?2)")?
                     .execute((key.as_str(), &value[..]))?;
             }
+            transaction.commit()
+        })
+    }
+
+    fn recall(&self, key: &MemoKey) -> Result<Option<Bytes>, Fault> {
+        self.with(|connection| {
+            connection
+                .prepare_cached("SELECT value FROM memory WHERE key = ?1 AND until > ?2")?
+                .query_row((key.as_str(), Timestamp::now().as_millisecond()), |row| {
+                    row.get::<_, Vec<u8>>(0)
+                })
+                .optional()
+        })
+        .map(|value| value.map(Bytes::from))
+    }
+
+    fn remember(&self, memos: &[Memo]) -> Result<(), Fault> {
+        self.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for memo in memos {
+                let value = (memo.key.as_str(), &memo.value[..], memo.until.as_millisecond());
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO memory (key, value, until) VALUES (?1, ?2, ?3)")?
+                    .execute(value)?;
+            }
+            let most = i64::try_from(memos.len() * FORGET).unwrap_or(i64::MAX);
+            transaction
+                .prepare_cached(
+                    "DELETE FROM memory WHERE key IN (SELECT key FROM memory WHERE until <= ?1 ORDER BY until LIMIT ?2)",
+                )?
+                .execute((Timestamp::now().as_millisecond(), most))?;
             transaction.commit()
         })
     }

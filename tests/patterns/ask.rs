@@ -18,7 +18,7 @@ use crate::{
 
 const ASK: &str = r#"
 flow: ask
-from: { system: shop, path: /ask }
+from: { system: peer }
 steps:
   - filter: this.id != "unwanted"
   - translate: 'StockMove{ order_id: this.id, sku: "TEA", quantity: uint(this.n) }'
@@ -33,11 +33,10 @@ steps:
 to: reply
 "#;
 
-/// A house whose system `shop` is the sentence itself, with the flows of these names at work; and the way to ask.
+/// A house whose system `peer` is the sentence itself, with the flows of these names at work; and the way to ask.
 async fn asking<S: Subject>(flows: &[&str], at_work: &[&str]) -> (House<S>, Outlet, Given) {
-    let mut house = House::<S>::built(flows, &[]).await;
-    let (adapter, mut given) = Asker::made();
-    house.replace_adapter("shop", adapter);
+    let (adapter, mut given) = Asker::with_outlets();
+    let mut house = House::<S>::built_with(flows, adapter).await;
     house.run_only(at_work).await;
     let outlet = given.recv().await.expect("its source runs");
     (house, outlet, given)

@@ -16,7 +16,7 @@ pub(crate) struct Asker {
 
 impl Asker {
     /// One, and where its outlets come out.
-    pub(crate) fn made() -> (&'static dyn Adapter, mpsc::UnboundedReceiver<Outlet>) {
+    pub(crate) fn with_outlets() -> (&'static dyn Adapter, mpsc::UnboundedReceiver<Outlet>) {
         let (outlets, given) = mpsc::unbounded_channel();
         (Box::leak(Box::new(Self { outlets })), given)
     }
@@ -42,6 +42,10 @@ impl Adapter for Asker {
             sink: None,
             effect: Effect::Plain,
         }
+    }
+
+    fn asks(&self, _source: &Settings) -> bool {
+        true
     }
 
     async fn open(&self, _system: &Settings, _home: &Path) -> Result<Box<dyn System>, Fault> {

@@ -46,6 +46,8 @@ channels:
   kept:   { type: trunkline.commerce.v1.Order, external: true, key: buyer_reference, partitions: 4 }
   moves:  { type: trunkline.commerce.v1.StockMove, external: true }
   void:   { type: trunkline.commerce.v1.StockMove, external: true }
+  single-moves: { type: trunkline.commerce.v1.StockMove, external: true }
+  third-moves: { type: trunkline.commerce.v1.StockMove, external: true }
   repairs: { type: acme.v1.Repair, external: true }
   checked: { type: acme.v1.Repair, external: true, validate: true }
   parts: { type: acme.v1.Part, external: true }
@@ -82,10 +84,18 @@ impl<S: Subject> House<S> {
 
     /// A landscape of these flow files and variables, before it is started.
     pub(crate) async fn built(flows: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::built_of(flows, variables, None).await
+    }
+
+    async fn built_of(
+        flows: &[&str],
+        variables: &[(&str, &str)],
+        peer: Option<&'static dyn Adapter>,
+    ) -> Self {
         let home = TempDir::new().expect("there is a place for temporary files");
         std::fs::create_dir(home.path().join("drop")).expect("the folder is new");
         std::fs::write(home.path().join("erp.sql"), ERP).expect("the folder is new");
-        let plan = plan(home.path(), flows, variables);
+        let plan = plan(home.path(), flows, variables, peer);
         let place = S::fresh().await;
         let bus = place.open().await;
         bus.declare(&plan.topology).await.expect("the place is fresh");
@@ -105,10 +115,9 @@ impl<S: Subject> House<S> {
         }
     }
 
-    /// Gives a system this adapter in place of its own.
-    pub(crate) fn replace_adapter(&mut self, system_name: &str, adapter: &'static dyn Adapter) {
-        let system = self.plan.systems.get_mut(&system(system_name));
-        system.expect("the landscape has it").adapter = adapter;
+    /// As [`House::built`], with this adapter, of which system `peer` is.
+    pub(crate) async fn built_with(flows: &[&str], adapter: &'static dyn Adapter) -> Self {
+        Self::built_of(flows, &[], Some(adapter)).await
     }
 
     /// Starts these flows alone.
@@ -312,7 +321,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 }
 
 /// The checked plan, with a queue for the sentence on each channel but `void`.
-fn plan(home: &Path, flows: &[&str], variables: &[(&str, &str)]) -> Plan {
+fn plan(home: &Path, flows: &[&str], variables: &[(&str, &str)], peer: Option<&'static dyn Adapter>) -> Plan {
     let variables: BTreeMap<_, _> = variables.iter().copied().collect();
     let lookup = |name: &str| variables.get(name).map(|value| (*value).to_owned());
     let names: Vec<_> = (0..flows.len())
@@ -320,8 +329,15 @@ fn plan(home: &Path, flows: &[&str], variables: &[(&str, &str)]) -> Plan {
         .collect();
     let files = names.iter().map(String::as_str).zip(flows.iter().copied());
     let own = ("proto/acme/v1/repair.proto", include_str!("repair.proto"));
-    let files = Files::of(files.chain([("trunkline.yaml", LANDSCAPE), own]));
-    let landscape = Landscape::of(home.to_owned(), files, &Variables::new(&lookup), Vec::new());
+    let word = peer.map_or("file", |peer| peer.describe().name);
+    let settings = if peer.is_some() { "" } else { "folder: ." };
+    let text = LANDSCAPE.replace(
+        "systems:",
+        &format!("systems:\n  peer: {{ {word}: {{ {settings} }} }}"),
+    );
+    let files = Files::of(files.chain([("trunkline.yaml", text.as_str()), own]));
+    let mut landscape = Landscape::of(home.to_owned(), files, &Variables::new(&lookup), Vec::new());
+    peer.into_iter().for_each(|peer| landscape.adapters.add(peer));
     let told = |problems: &[_]| config::report(&landscape, problems);
     let mut plan = config::check(&landscape, trunkline_proto::descriptor_pool())
         .unwrap_or_else(|problems| panic!("{}", told(&problems)));

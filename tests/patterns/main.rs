@@ -12,7 +12,9 @@
 mod ask;
 mod asker;
 mod callers;
+mod deduplicate;
 mod delivery;
+mod doubt;
 mod filter;
 mod gate;
 mod house;
@@ -23,9 +25,12 @@ mod messages;
 mod on_bus;
 mod order;
 mod outbound;
+mod pacing;
 #[path = "../bus/rabbit.rs"]
 mod rabbit;
+mod recipients;
 mod route;
+mod scripted;
 mod sender;
 mod split;
 mod strangers;
@@ -34,6 +39,8 @@ mod strangers;
 mod subject;
 #[path = "../support/mod.rs"]
 mod support;
+mod tap;
+mod then;
 mod translate;
 mod turns;
 mod validate;
@@ -96,6 +103,26 @@ macro_rules! sentences {
             ask::an_answer_to_a_process_that_is_gone_ends_under_a_name,
             ask::who_asks_what_no_flow_can_answer_hears_it_at_once,
             ask::what_is_no_request_ends_under_a_name_in_a_flow_that_answers,
+            doubt::a_message_in_doubt_is_parked_where_the_flow_says_so_and_not_written_again,
+            doubt::a_message_in_doubt_is_written_again_where_the_flow_says_so,
+            then::an_answer_becomes_a_message_that_knows_what_it_answers,
+            then::a_crash_before_the_answer_is_on_its_channel_repeats_it_under_its_id,
+            then::a_message_whose_answer_is_missing_or_cannot_be_mapped_is_parked,
+            tap::a_copy_of_each_message_goes_to_the_channel_and_the_flow_goes_on,
+            tap::a_message_is_settled_only_when_its_copy_is_confirmed,
+            tap::a_message_tells_the_flows_it_has_passed,
+            recipients::everybody_whose_case_is_true_gets_the_message,
+            recipients::who_is_left_over_goes_to_the_last_case,
+            recipients::a_message_is_settled_only_when_all_recipients_have_it,
+            pacing::a_throttled_flow_passes_one_message_at_a_time,
+            pacing::a_stop_does_not_wait_for_a_throttle_and_loses_nothing,
+            pacing::a_delayed_message_waits_on_the_bus_and_is_no_attempt,
+            pacing::a_message_waits_until_the_time_that_it_tells,
+            deduplicate::the_first_of_each_key_passes_and_repeats_end_under_a_name,
+            deduplicate::repeats_that_come_at_once_wait_for_the_first,
+            deduplicate::a_message_that_fails_leaves_no_mark,
+            deduplicate::what_was_seen_is_remembered_after_a_crash,
+            deduplicate::after_its_time_a_repeat_is_none,
             callers::a_caller_over_http_hears_what_a_flow_answers,
             callers::a_caller_hears_the_fallback_in_time_when_no_flow_answers,
             callers::a_caller_hears_the_fallback_at_once_when_its_request_is_parked,

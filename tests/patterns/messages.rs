@@ -59,12 +59,17 @@ pub(crate) fn bare(id: &str) -> Message {
     message(&order(id, &[]))
 }
 
-/// A message of a stock move, with no attribute beside.
+/// A message of a stock move of one piece, with no attribute beside.
 pub(crate) fn moved(order_id: &str) -> Message {
+    several(order_id, 1)
+}
+
+/// A message of a stock move of so many pieces.
+pub(crate) fn several(order_id: &str, quantity: u32) -> Message {
     let moved = StockMove {
         order_id: order_id.to_owned(),
         sku: "TEA".to_owned(),
-        quantity: 1,
+        quantity,
         ..StockMove::default()
     };
     let time = "2026-11-25T13:00:00.25Z".parse().unwrap();

@@ -77,6 +77,10 @@ impl Adapter for Http {
         &DESCRIPTION
     }
 
+    fn replies(&self, _sink: &Settings) -> bool {
+        true
+    }
+
     fn check(&self, system: &Settings, endpoints: &[Endpoint<'_>]) -> Vec<Problem> {
         let mut problems = Site::check(system);
         for endpoint in endpoints {

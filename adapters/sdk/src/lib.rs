@@ -66,6 +66,12 @@ pub trait Adapter: Send + Sync {
         false
     }
 
+    /// Whether a sink with these settings passes on what its system answers ([`Outcome::Applied`] with a [`Reply`]), so
+    /// that a flow may make a message of it. Pure, as [`Adapter::check`] is.
+    fn replies(&self, _sink: &Settings) -> bool {
+        false
+    }
+
     /// Opens the system: its pool, listener or token. `home` is the landscape's folder, to which relative
     /// paths refer.
     ///

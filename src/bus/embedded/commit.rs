@@ -13,6 +13,7 @@ use super::{
     desk::{Change, Tally, undeclared},
     door::Prepared,
     lines::PARKED,
+    memory,
     row::Sealed,
     store, suspects,
     writer::{Completion, Writer},
@@ -269,6 +270,9 @@ impl Writer {
                         change.parked_end = Some(place);
                     }
                 }
+            }
+            for memo in prepared.hop.memos() {
+                memory::keep(connection, memo)?;
             }
             if let Some((key, value)) = &prepared.hop.state {
                 connection

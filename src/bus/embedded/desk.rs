@@ -279,6 +279,7 @@ impl Desk {
                 session: taker,
                 order: opened.order,
                 unreadable: opened.unreadable,
+                memos: Vec::new(),
                 receipt: Receipt::new(tag, Arc::clone(&subscriber.line)),
             };
             given.push((taker, subscriber.deliveries.clone(), delivery));

@@ -27,6 +27,7 @@ mod disk;
 mod door;
 mod lines;
 mod lock;
+mod memory;
 mod reader;
 mod row;
 mod store;
@@ -64,7 +65,7 @@ use self::{
     writer::{Clock, Place, Writer},
 };
 use super::{
-    Bus, Depth, Hop, Parked, ParkedMark, Refused, Replies, StateKey, Subscription, Topology,
+    Bus, Depth, Hop, MemoKey, Parked, ParkedMark, Refused, Replies, StateKey, Subscription, Topology,
     envelope::Envelope,
 };
 use crate::{names::QueueName, recovery::Rung};
@@ -234,6 +235,12 @@ impl Bus for EmbeddedBus {
     async fn state(&self, key: &StateKey) -> Result<Option<Bytes>, Fault> {
         let key = key.clone();
         self.inspect(move |connection| store::state(connection, key.as_str()))
+            .await
+    }
+
+    async fn recall(&self, key: &MemoKey) -> Result<Option<Bytes>, Fault> {
+        let key = key.clone();
+        self.inspect(move |connection| memory::recall(connection, &key))
             .await
     }
 

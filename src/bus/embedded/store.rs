@@ -17,6 +17,7 @@ use trunkline_sdk::Fault;
 
 use super::{
     disk::Disk,
+    memory::TABLES as MEMORY,
     row,
     suspects::{self, TABLES as SUSPECTS},
 };
@@ -26,7 +27,7 @@ pub(super) const NAME: &str = "bus.db";
 /// `application_id` of the file: "TRKL".
 const APPLICATION: i64 = 0x5452_4b4c;
 /// `user_version` of the file: the form described here.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Bytes of a page of the file.
 pub(super) const PAGE: u64 = 8192;
@@ -158,9 +159,12 @@ impl Store {
             (0, 0) if tables == 0 => self.fill().map_err(|error| self.fault(error)),
             (APPLICATION, VERSION) => Ok(()),
             (APPLICATION, 1) => self
-                .grow(&format!("{SUSPECTS} {TAKES}"))
+                .grow(&format!("{SUSPECTS} {TAKES} {MEMORY}"))
                 .map_err(|error| self.fault(error)),
-            (APPLICATION, 2) => self.grow(TAKES).map_err(|error| self.fault(error)),
+            (APPLICATION, 2) => self
+                .grow(&format!("{TAKES} {MEMORY}"))
+                .map_err(|error| self.fault(error)),
+            (APPLICATION, 3) => self.grow(MEMORY).map_err(|error| self.fault(error)),
             (APPLICATION, newer) if newer > VERSION => Err(Fault::stop(format!(
                 "`{path}` was written by a newer trunkline: its form is {newer}, this one knows {VERSION}"
             ))
@@ -183,7 +187,7 @@ impl Store {
         ))?;
         wal(&self.connection)?;
         self.connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {TABLES} {SUSPECTS}
+            "BEGIN IMMEDIATE; {TABLES} {SUSPECTS} {MEMORY}
              PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
         ))
     }

@@ -214,6 +214,7 @@ impl Generation {
             redelivered: delivery.redelivered,
             session: self.session,
             order: opened.order,
+            memos: Vec::new(),
             unreadable: oversized.or(opened.unreadable),
             receipt: Receipt::new(tag, line),
         };

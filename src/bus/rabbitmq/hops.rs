@@ -22,7 +22,7 @@ use super::{
     wire::{self, Parcel},
 };
 use crate::{
-    bus::{Hop, Refused, StateKey},
+    bus::{Hop, Memo, MemoKey, Refused, StateKey},
     store::StateStore,
 };
 
@@ -52,7 +52,10 @@ impl Hops {
         let _ = closed.await;
         let mut batch = std::mem::take(&mut *lock(&batch));
         batch.refuse_what_is_open();
-        let stored = self.store(batch.states()).await;
+        let stored = match self.store(batch.states()).await {
+            Ok(()) => self.keep(batch.memos()).await,
+            failed => failed,
+        };
         batch.finish(&stored)
     }
 
@@ -62,6 +65,25 @@ impl Hops {
         spawn_blocking(move || store.load(&key))
             .await
             .map_err(|error| Fault::stop("the store failed while reading a position").because(error))?
+    }
+
+    /// What is remembered about this.
+    pub(super) async fn recall(&self, key: &MemoKey) -> Result<Option<Bytes>, Fault> {
+        let (store, key) = (self.state.clone(), key.clone());
+        spawn_blocking(move || store.recall(&key))
+            .await
+            .map_err(|error| Fault::stop("the store failed while it was asked").because(error))?
+    }
+
+    /// Remembers these together.
+    async fn keep(&self, memos: Vec<Memo>) -> Result<(), Fault> {
+        if memos.is_empty() {
+            return Ok(());
+        }
+        let store = self.state.clone();
+        spawn_blocking(move || store.remember(&memos))
+            .await
+            .map_err(|error| Fault::stop("the store failed while remembering").because(error))?
     }
 
     /// Waits for what is under way, and publishes nothing more.
@@ -192,10 +214,19 @@ impl Batch {
             .collect()
     }
 
+    /// What is to be remembered, of inputs whose outputs are published.
+    fn memos(&self) -> Vec<Memo> {
+        let published = self.entries.iter().filter(|entry| entry.fault.is_none());
+        published
+            .flat_map(|entry| entry.hop.memos())
+            .map(Memo::written)
+            .collect()
+    }
+
     fn finish(self, stored: &Result<(), Fault>) -> Vec<Result<(), Refused>> {
         let mut results = Vec::with_capacity(self.entries.len());
         for mut entry in self.entries {
-            if let (Some(_), Err(fault)) = (&entry.hop.state, stored) {
+            if let (true, Err(fault)) = (entry.hop.remembers(), stored) {
                 entry.fault.get_or_insert_with(|| faults::again(fault));
             }
             results.push(match entry.fault.take() {
@@ -205,6 +236,7 @@ impl Batch {
                 }),
                 None => {
                     entry.hop.state = None;
+                    entry.hop.inputs.iter_mut().for_each(|input| input.memos.clear());
                     entry.settle();
                     Ok(())
                 }
@@ -232,7 +264,7 @@ impl Entry {
 
     /// Settles the inputs if all else is durable.
     fn settle(&mut self) {
-        if self.open == 0 && self.fault.is_none() && self.hop.state.is_none() {
+        if self.open == 0 && self.fault.is_none() && !self.hop.remembers() {
             for delivery in self.hop.inputs.drain(..) {
                 delivery.receipt.settle();
             }

@@ -67,7 +67,9 @@ pub use self::{
     inspector::Inspector,
     moving::Mover,
 };
-use super::{Bus, Depth, Hop, Parked, ParkedMark, Refused, Replies, StateKey, Subscription, Topology};
+use super::{
+    Bus, Depth, Hop, MemoKey, Parked, ParkedMark, Refused, Replies, StateKey, Subscription, Topology,
+};
 use crate::{
     names::{ProcessName, QueueName},
     store::StateStore,
@@ -252,6 +254,10 @@ impl Bus for RabbitBus {
 
     async fn state(&self, key: &StateKey) -> Result<Option<Bytes>, Fault> {
         self.hops.state(key).await
+    }
+
+    async fn recall(&self, key: &MemoKey) -> Result<Option<Bytes>, Fault> {
+        self.hops.recall(key).await
     }
 
     async fn replies(&self) -> Result<Arc<Replies>, Fault> {

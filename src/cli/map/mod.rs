@@ -312,7 +312,7 @@ fn translations<'p>(
 ) -> impl Iterator<Item = &'p Mapping> {
     expressions.filter_map(|(_, expression)| match expression {
         Expression::Translates(mapping) => Some(mapping),
-        Expression::Decides(_) | Expression::Splits(_) => None,
+        Expression::Decides(_) | Expression::Splits(_) | Expression::Copies(_) => None,
     })
 }
 

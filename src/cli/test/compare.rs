@@ -101,6 +101,7 @@ fn told(target: &Target, verdict: &Result<Verdict, Failed>) -> String {
             to.dedup();
             format!("{} to {}", messages(emitted.len()), to.join(", "))
         }
+        Ok(Verdict::Delayed(until)) => format!("nothing before {until}"),
         Err(failed) => format!("a fault of `{}`: {}", failed.step, failed.fault),
     }
 }

@@ -1,6 +1,6 @@
 //! One flow: where its messages come from, what is done to them, where they go.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings};
 
@@ -11,7 +11,7 @@ use crate::{
         plan::{Feed, FlowPlan, Target},
         schemas::Schemas,
     },
-    flow::{self, Carries, Keys, Processor, Scope, Steps},
+    flow::{self, Carries, FollowUp, Keys, Processor, Scope, Steps},
     names::{ChannelName, SystemName, TypeName},
     recovery::Schedule,
 };
@@ -34,8 +34,10 @@ impl Checker<'_, '_> {
     pub(super) fn flow(mut self) -> Option<FlowPlan> {
         let before = self.scope.problems.len();
         let feed = self.from();
+        // What could not be read was told.
+        self.scope.can_wait = matches!(feed, None | Some(Feed::Channel { order: None, .. }));
         let mut steps = Vec::new();
-        let mut has_routed = false;
+        let mut has_routed = None;
         let mut is_whole = true;
         for step in &self.file.steps {
             let planned = self.step(step, &mut has_routed);
@@ -53,11 +55,12 @@ impl Checker<'_, '_> {
             self.uses.published.insert(name);
         }
         self.uses.is_clear &= self.scope.is_clear;
-        let makes = self
-            .scope
-            .carries
-            .message()
-            .and_then(|made| self.uses.rules(made));
+        let mut makes = BTreeMap::new();
+        let copied = std::mem::take(&mut self.scope.copied);
+        for made in copied.iter().chain(self.scope.carries.message()) {
+            let rules = self.uses.rules(made);
+            makes.extend(rules.map(|rules| (TypeName::new(made.full_name()), rules)));
+        }
         let reads = match &feed {
             Some(Feed::Channel { channel, .. }) if self.uses.validated.contains(channel.as_str()) => {
                 let (_, descriptor) = self.scope.channels.get(channel.as_str())?;
@@ -76,7 +79,7 @@ impl Checker<'_, '_> {
             sends,
             keys: self.keys.clone(),
             retry,
-            makes,
+            makes: Arc::new(makes),
             reads,
         })
     }
@@ -140,7 +143,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn step(&mut self, step: &Settings, has_routed: &mut bool) -> Option<Box<dyn Processor>> {
+    fn step(&mut self, step: &Settings, has_routed: &mut Option<&str>) -> Option<Box<dyn Processor>> {
         let Some([entry]) = step.entries() else {
             let words: Vec<_> = flow::words().collect();
             let hint = format!("one of `{}`, each with what it needs", words.join("`, `"));
@@ -152,15 +155,15 @@ impl Checker<'_, '_> {
             self.problem(&entry.place, format!("there is no step `{}`", entry.key), hint);
             return self.unclear();
         }
-        if *has_routed {
+        if let Some(word) = has_routed {
             self.problem(
                 &entry.place,
-                "nothing gets here: a `route` sends every message away",
-                "make `route` the last step, and what follows a flow of its own",
+                format!("nothing gets here: a `{word}` sends every message away"),
+                format!("make `{word}` the last step, and what follows a flow of its own"),
             );
             return None;
         }
-        *has_routed = entry.key == "route";
+        *has_routed = flow::SENDERS.into_iter().find(|word| *word == entry.key);
         flow::plan(&entry.key, &entry.value, &mut self.scope)
     }
 
@@ -171,9 +174,9 @@ impl Checker<'_, '_> {
         None
     }
 
-    fn to(&mut self, feed: Option<&Feed>, has_routed: bool) -> Option<Target> {
+    fn to(&mut self, feed: Option<&Feed>, has_routed: Option<&str>) -> Option<Target> {
         let Some(to) = &self.file.to else {
-            if has_routed {
+            if has_routed.is_some() {
                 return Some(Target::Routed);
             }
             // A step that could not be read may have been a `route`.
@@ -185,11 +188,11 @@ impl Checker<'_, '_> {
             }
             return None;
         };
-        if has_routed {
+        if let Some(word) = has_routed {
             self.problem(
                 &to.place,
-                "nothing gets here: a `route` sends every message away",
-                "leave `to` out, or the `route`",
+                format!("nothing gets here: a `{word}` sends every message away"),
+                format!("leave `to` out, or the `{word}`"),
             );
             return None;
         }
@@ -237,16 +240,26 @@ impl Checker<'_, '_> {
         let name = adapter.describe().name;
         let in_doubt = doubt::read(system.as_str(), name, effect, to, self.scope.problems);
         self.options(options, &settings);
-        let in_doubt = in_doubt.filter(|_| self.scope.problems.len() == told)?;
         let shape = self.scope.carries.shape();
+        let arrives = self.scope.carries.message().cloned();
+        let then = to.get("then").and_then(|then| {
+            if !adapter.replies(&settings) {
+                let name = adapter.describe().name;
+                let what = format!("system `{system}` ({name}) passes no answers on");
+                self.problem(&then.place, what, "leave `then` out");
+            }
+            FollowUp::plan(then, &mut self.scope)
+        });
+        let in_doubt = in_doubt.filter(|_| self.scope.problems.len() == told)?;
         self.uses
             .ends
             .push((system.clone(), End::Sink(settings.clone(), shape)));
         Some(Target::System {
             system,
             settings,
-            arrives: self.scope.carries.message().cloned(),
+            arrives,
             in_doubt,
+            then,
         })
     }
 

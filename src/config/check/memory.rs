@@ -29,7 +29,7 @@ pub(super) fn check(landscape: &Landscape, flows: &[FlowPlan], problems: &mut Ve
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::{path::PathBuf, sync::Arc};
 
     use async_trait::async_trait;
     use trunkline_sdk::Fault;
@@ -82,7 +82,7 @@ mod tests {
             sends: Vec::new(),
             keys: Keys::default(),
             retry: Schedule::default(),
-            makes: None,
+            makes: Arc::default(),
             reads: None,
         };
         let mut problems = Vec::new();

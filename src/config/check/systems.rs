@@ -6,7 +6,7 @@ use trunkline_sdk::{Adapter, Endpoint, Options, Problem, Settings, Shape};
 
 use super::{Uses, near_name, no_name, unknown_hint};
 use crate::{
-    adapters,
+    adapters::Adapters,
     config::{
         known::Known,
         landscape::{Landscape, SystemEntry},
@@ -32,7 +32,7 @@ pub(super) fn read<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) ->
     for entry in &landscape.systems {
         let name = SystemName::new(&entry.name)
             .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
-        match (name, system(entry, problems)) {
+        match (name, system(&landscape.adapters, entry, problems)) {
             (Ok(name), Some(found)) => systems.insert(&entry.name, name, found),
             (Ok(_), None) => systems.insert_wrong(&entry.name),
             (Err(()), _) => {
@@ -66,6 +66,7 @@ pub(super) fn zones<'l>(landscape: &'l Landscape, problems: &mut Vec<Problem>) -
 
 /// The adapter of a system and its settings; `None`: which adapter it is cannot be said, and that was told.
 fn system<'l>(
+    adapters: &Adapters,
     entry: &'l SystemEntry,
     problems: &mut Vec<Problem>,
 ) -> Option<(&'static dyn Adapter, &'l Settings)> {
@@ -75,7 +76,7 @@ fn system<'l>(
         found => {
             let hint = match found {
                 Some([_, _, ..]) => "one system has one adapter: make two systems of it".to_owned(),
-                _ => match entry.value.text().filter(|word| adapters::find(word).is_some()) {
+                _ => match entry.value.text().filter(|word| adapters.find(word).is_some()) {
                     Some(word) => format!("as in `{name}: {{ {word}: {{ … }} }}`"),
                     None => format!("as in `{name}: {{ webhook: {{ listen: 127.0.0.1:8080 }} }}`"),
                 },
@@ -86,8 +87,8 @@ fn system<'l>(
         }
     };
     let word = &adapter.key;
-    let Some(found) = adapters::find(word) else {
-        let known = adapters::ADAPTERS.iter().map(|adapter| adapter.describe().name);
+    let Some(found) = adapters.find(word) else {
+        let known = adapters.names();
         problems.push(
             Problem::new(&adapter.place, format!("there is no adapter `{word}`"))
                 .hint(unknown_hint(word, known, "adapters")),

@@ -165,7 +165,6 @@ impl<'c> Checker<'c> {
     }
 
     /// A variable that is bound before it runs: its slot.
-    #[cfg(test)]
     pub(crate) fn declare(&mut self, name: &str, ty: Type) -> usize {
         let slot = self.locals.len();
         self.slots = self.slots.max(slot + 1);
@@ -181,6 +180,19 @@ impl<'c> Checker<'c> {
     /// A whole predicate.
     pub(crate) fn predicate(&mut self, expr: &Expr) -> Node {
         self.condition(expr)
+    }
+
+    /// One value of one of these types, or (`wanted`) it is told what it must be.
+    pub(crate) fn formula(&mut self, expr: &Expr, may_be: impl Fn(&Type) -> bool, wanted: &str) -> Node {
+        let typed = self.check(expr, None);
+        if typed.ty != Type::Error && !may_be(&typed.ty) {
+            self.refuse(
+                expr.mark,
+                format!("gives {}, but must give {wanted}", typed.ty),
+                None,
+            );
+        }
+        typed.node
     }
 
     /// A whole mapping: a message of the expected type, or anything native where none is expected.
