@@ -43,13 +43,16 @@ pub(crate) struct Inbound {
 /// A record on its way, and who waits for its receipt.
 struct Offered {
     record: Record,
-    answer: oneshot::Sender<Receipt>,
+    answer: oneshot::Sender<Heard>,
 }
+
+/// A receipt, and why the record was parked if it was.
+type Heard = (Receipt, Option<String>);
 
 /// A hop, and who waits for it.
 struct Pending {
     hop: Hop,
-    answers: Vec<(oneshot::Sender<Receipt>, Receipt)>,
+    answers: Vec<(oneshot::Sender<Heard>, Heard)>,
 }
 
 impl Inbound {
@@ -133,7 +136,7 @@ impl Inbound {
     }
 
     /// Takes a record through the steps: what it becomes on the bus, and what its sender hears then.
-    async fn steps(&self, record: Record) -> (Vec<Outgoing>, Receipt) {
+    async fn steps(&self, record: Record) -> (Vec<Outgoing>, Heard) {
         self.tally.received(false);
         let unreadable = record.unreadable.clone();
         let message = self.message(record);
@@ -152,16 +155,17 @@ impl Inbound {
             Ok(Verdict::Filtered(rule)) => {
                 let receipt = Receipt::Filtered(rule.to_string());
                 self.tally.filtered(rule);
-                return (Vec::new(), receipt);
+                return (Vec::new(), (receipt, None));
             }
             Err(failed) => Err(failed),
         };
         match outcome.and_then(carried) {
-            Ok(outputs) => (outputs, Receipt::Published),
+            Ok(outputs) => (outputs, (Receipt::Published, None)),
             Err(failed) => {
                 tracing::debug!(flow = %self.flow, message_id = %original.id, error = %failed.fault, "parked");
                 let cause = cause(&self.flow, failed.step, &failed.fault);
                 self.tally.parked(&cause);
+                let why = Some(cause.what.clone());
                 let to = Destination::Parked {
                     queue: self.queue.clone(),
                     attempt: 1,
@@ -173,7 +177,7 @@ impl Inbound {
                         to,
                         message: original,
                     }],
-                    Receipt::Parked,
+                    (Receipt::Parked, why),
                 )
             }
         }
@@ -270,7 +274,7 @@ impl Pending {
     fn new(
         outputs: Vec<Outgoing>,
         state: Option<(StateKey, Bytes)>,
-        answer: (oneshot::Sender<Receipt>, Receipt),
+        answer: (oneshot::Sender<Heard>, Heard),
     ) -> Self {
         Self {
             hop: Hop {
@@ -292,6 +296,21 @@ struct Desk {
 #[async_trait]
 impl Intake for Desk {
     async fn accept(&self, record: Record, patience: Option<Duration>) -> Result<Receipt, Fault> {
+        Ok(self.hear(record, patience).await?.0)
+    }
+
+    async fn accept_and_tell(&self, record: Record) -> Result<Heard, Fault> {
+        self.hear(record, None).await
+    }
+
+    async fn stopping(&self) {
+        // An error means that the runtime is gone, which is a stop as well.
+        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+    }
+}
+
+impl Desk {
+    async fn hear(&self, record: Record, patience: Option<Duration>) -> Result<Heard, Fault> {
         let (answer, answered) = oneshot::channel();
         // Unconstrained: a source keeps many of these in one set of futures, polled in its order. One that used up
         // its turn would be polled behind its successors, and their positions pass over it.
@@ -311,10 +330,5 @@ impl Intake for Desk {
             };
             Fault::wait(what, Duration::from_secs(5))
         })
-    }
-
-    async fn stopping(&self) {
-        // An error means that the runtime is gone, which is a stop as well.
-        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
     }
 }

@@ -7,6 +7,8 @@ use trunkline_formats::{
 };
 use trunkline_sdk::{Kind, Need, Opt, Options, Problem, Settings};
 
+use crate::unpack;
+
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -144,8 +146,12 @@ impl Format {
         }
     }
 
-    /// The format that a name's extension tells.
+    /// The format that a name's extension tells, before `.gz` where it is packed.
     pub(crate) fn of(name: &str) -> Option<Self> {
+        let name = match unpack::is_packed(name) {
+            true => &name[..name.len() - 3],
+            false => name,
+        };
         let (_, extension) = name.rsplit_once('.')?;
         match extension.to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" => Some(Self::JsonLines),

@@ -6,12 +6,20 @@
 //! Not promised: that a file which others still write to is read as a whole (see the README on how to drop one),
 //! nor files in folders below.
 
+mod claim;
+mod disk;
+mod finish;
 mod folder;
 mod format;
+mod marker;
 mod options;
 mod position;
 mod reader;
+mod rejects;
 mod source;
+mod tally;
+mod unpack;
+mod verdicts;
 
 use std::{
     io::{self, BufRead},
@@ -118,7 +126,7 @@ impl System for DropFolder {
                         .hint("create it, or mend `folder`; it is relative to the landscape")
                         .because(error)
                 }
-                _ => folder::fault("cannot list", &folder, error),
+                _ => disk::fault("cannot list", &folder, error),
             })
         });
         let entries = counted.await?;
