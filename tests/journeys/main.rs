@@ -1,7 +1,8 @@
-//! Orders on their whole way, through real processes, RabbitMQ and PostgreSQL.
+//! Orders and files on their whole way, through real processes, RabbitMQ and PostgreSQL.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod files;
 mod shop;
 mod users;

@@ -7,7 +7,7 @@ use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Problem, Settings};
 
 use crate::{
     claim::PROCESSING,
-    format::{FIELD, Format, Formats, TYPE_COLUMNS},
+    format::{FIELD, Format, Formats, TYPE_COLUMNS, Use},
     marker::Marker,
 };
 
@@ -21,6 +21,70 @@ pub(crate) const SYSTEM: &[Opt] = &[Opt {
     need: Need::Required,
     summary: "the folder into which others put files; relative to the landscape's folder",
 }];
+
+/// Of sources and sinks.
+pub(crate) const DELIMITER: Opt = Opt {
+    name: "delimiter",
+    kind: Kind::Text,
+    need: Need::Default(","),
+    summary: "what separates the fields of a CSV row: one ASCII character, or `tab`",
+};
+
+/// Of sources and sinks.
+pub(crate) const RECORD: Opt = Opt {
+    name: "record",
+    kind: Kind::Text,
+    need: Need::Optional,
+    summary: "the XML element that is a record, as the names that lead to it: `Orders/Order`",
+};
+
+/// Of sources and sinks.
+pub(crate) const FIELDS: Opt = Opt {
+    name: "fields",
+    kind: Kind::List(&Kind::Group(FIELD)),
+    need: Need::Optional,
+    summary: "the fields of a record of fixed width, each with `name` and `length`",
+};
+
+/// Of sources and sinks.
+pub(crate) const TYPES: Opt = Opt {
+    name: "types",
+    kind: Kind::Map(&Kind::List(&Kind::Group(FIELD))),
+    need: Need::Optional,
+    summary: "where records of fixed width are of several types: the fields of each, under its word",
+};
+
+/// Of sources and sinks.
+pub(crate) const TYPE_COLUMNS_OPTION: Opt = Opt {
+    name: "type_columns",
+    kind: Kind::Group(TYPE_COLUMNS),
+    need: Need::Optional,
+    summary: "the columns whose word tells the type of a record of fixed width",
+};
+
+/// Of sources and sinks.
+pub(crate) const COLUMNS: Opt = Opt {
+    name: "columns",
+    kind: Kind::Choice(&["characters", "bytes"]),
+    need: Need::Optional,
+    summary: "what a column of fixed width is; left out, a character",
+};
+
+/// Of sources and sinks.
+pub(crate) const RECORD_LENGTH: Opt = Opt {
+    name: "record_length",
+    kind: Kind::Number(1, 16 << 20),
+    need: Need::Optional,
+    summary: "how many columns each record of fixed width has; left out, at least those of its fields",
+};
+
+/// Of sources and sinks.
+pub(crate) const LINE_ENDS: Opt = Opt {
+    name: "line_ends",
+    kind: Kind::Flag,
+    need: Need::Optional,
+    summary: "whether each record of fixed width is a line; left out, it is",
+};
 
 /// `from: { system: shop-files, … }`.
 pub(crate) const SOURCE: &[Opt] = &[
@@ -36,66 +100,26 @@ pub(crate) const SOURCE: &[Opt] = &[
         need: Need::Optional,
         summary: "which names are read, with `*` and `?`; left out, those with an extension of the format",
     },
-    Opt {
-        name: "delimiter",
-        kind: Kind::Text,
-        need: Need::Default(","),
-        summary: "what separates the fields of a CSV row: one ASCII character, or `tab`",
-    },
+    DELIMITER,
     Opt {
         name: "encoding",
         kind: Kind::Choice(Encoding::NAMES),
         need: Need::Optional,
         summary: "how characters are bytes; left out, UTF-8, in XML what the file itself says",
     },
-    Opt {
-        name: "record",
-        kind: Kind::Text,
-        need: Need::Optional,
-        summary: "the XML element that is a record, as the names that lead to it: `Orders/Order`",
-    },
+    RECORD,
     Opt {
         name: "lists",
         kind: Kind::List(&Kind::Text),
         need: Need::Optional,
         summary: "the XML elements that are lists even where there is only one: `[Line]`",
     },
-    Opt {
-        name: "fields",
-        kind: Kind::List(&Kind::Group(FIELD)),
-        need: Need::Optional,
-        summary: "the fields of a record of fixed width, each with `name` and `length`",
-    },
-    Opt {
-        name: "types",
-        kind: Kind::Map(&Kind::List(&Kind::Group(FIELD))),
-        need: Need::Optional,
-        summary: "where records of fixed width are of several types: the fields of each, under its word",
-    },
-    Opt {
-        name: "type_columns",
-        kind: Kind::Group(TYPE_COLUMNS),
-        need: Need::Optional,
-        summary: "the columns whose word tells the type of a record of fixed width",
-    },
-    Opt {
-        name: "columns",
-        kind: Kind::Choice(&["characters", "bytes"]),
-        need: Need::Optional,
-        summary: "what a column of fixed width is; left out, a character",
-    },
-    Opt {
-        name: "record_length",
-        kind: Kind::Number(1, 16 << 20),
-        need: Need::Optional,
-        summary: "how many columns each record of fixed width has; left out, at least those of its fields",
-    },
-    Opt {
-        name: "line_ends",
-        kind: Kind::Flag,
-        need: Need::Optional,
-        summary: "whether each record of fixed width is a line; left out, it is",
-    },
+    FIELDS,
+    TYPES,
+    TYPE_COLUMNS_OPTION,
+    COLUMNS,
+    RECORD_LENGTH,
+    LINE_ENDS,
     Opt {
         name: "short_lines",
         kind: Kind::Flag,
@@ -173,7 +197,7 @@ impl Reading {
     pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<Problem>> {
         let options = Options::read(SOURCE, settings)?;
         let mut problems = Vec::new();
-        let formats = Formats::read(&options, settings, &mut problems);
+        let formats = Formats::read(&options, settings, Use::Read, &mut problems);
         let mut wrong = |name: &str, what: String, hint: &str| {
             let place = settings.get(name).map_or(&settings.place, |value| &value.place);
             problems.push(Problem::new(place, what).hint(hint));

@@ -4,9 +4,11 @@
 mod folder;
 mod processing;
 mod rejects;
+mod sink;
 mod source;
 
 use folder::Folder;
+use sink::Outbox;
 
 mod json_lines {
     use super::Folder;
@@ -27,3 +29,7 @@ mod fixed {
     use super::Folder;
     trunkline_sdk::source_contract!(Folder::of_fixed());
 }
+
+trunkline_sdk::sink_contract!(files, std::future::ready(Outbox::of_files()));
+trunkline_sdk::sink_contract!(elements, std::future::ready(Outbox::of_elements()));
+trunkline_sdk::sink_contract!(rows, std::future::ready(Outbox::of_rows()));
