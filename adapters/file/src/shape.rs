@@ -18,8 +18,8 @@ pub(crate) fn flaw(path: &str, shape: &Shape, show: fn(&str) -> String) -> Optio
                 .to_owned(),
         ),
         Ok(object) => {
-            let values = shape.fields(object).iter();
-            let value = values.filter(|field| field.within == Within::Value).next();
+            let mut fields = shape.fields(object).iter();
+            let value = fields.find(|field| field.within == Within::Value);
             let hint = match value {
                 Some(field) => format!(
                     "name a field of it, as `{}`",
