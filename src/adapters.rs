@@ -5,7 +5,12 @@ use trunkline_sdk::Adapter;
 static WEBHOOK: trunkline_webhook::Webhook = trunkline_webhook::Webhook::new();
 
 /// All adapters, by the word under which a landscape uses them.
-pub static ADAPTERS: &[&dyn Adapter] = &[&trunkline_file::File, &trunkline_sql::Sql, &WEBHOOK];
+pub static ADAPTERS: &[&dyn Adapter] = &[
+    &trunkline_file::File,
+    &trunkline_http::Http,
+    &trunkline_sql::Sql,
+    &WEBHOOK,
+];
 
 /// The adapter with this name.
 pub fn find(name: &str) -> Option<&'static dyn Adapter> {

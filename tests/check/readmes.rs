@@ -28,6 +28,18 @@ fn what_the_readme_of_the_webhook_adapter_shows_is_right() {
     );
 }
 
+#[test]
+fn what_the_readme_of_the_http_adapter_shows_is_right() {
+    let files = shown("http");
+    assert!(files.len() >= 6, "{files:#?}");
+    is_right(
+        files,
+        &["stock", "prices"],
+        "trunkline.commerce.v1.StockLevel",
+        "StockLevel{ sku: \"A\", counted_at: timestamp(attributes.time) }\n",
+    );
+}
+
 /// Each block of YAML under the name in its first line.
 fn shown(adapter: &str) -> BTreeMap<String, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -4,5 +4,6 @@
 mod support;
 
 mod files;
+mod http;
 mod shop;
 mod users;

@@ -36,7 +36,7 @@ to: reply
 /// A house whose system `shop` is the sentence itself, with the flows of these names at work; and the way to ask.
 async fn asking<S: Subject>(flows: &[&str], at_work: &[&str]) -> (House<S>, Outlet, Given) {
     let mut house = House::<S>::built(flows, &[]).await;
-    let (adapter, mut given) = Asker::new();
+    let (adapter, mut given) = Asker::made();
     house.replace_adapter("shop", adapter);
     house.run_only(at_work).await;
     let outlet = given.recv().await.expect("its source runs");

@@ -16,7 +16,7 @@ pub(crate) struct Asker {
 
 impl Asker {
     /// One, and where its outlets come out.
-    pub(crate) fn new() -> (&'static dyn Adapter, mpsc::UnboundedReceiver<Outlet>) {
+    pub(crate) fn made() -> (&'static dyn Adapter, mpsc::UnboundedReceiver<Outlet>) {
         let (outlets, given) = mpsc::unbounded_channel();
         (Box::leak(Box::new(Self { outlets })), given)
     }

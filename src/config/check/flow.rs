@@ -229,8 +229,13 @@ impl Checker<'_, '_> {
             return None;
         }
         let told = self.scope.problems.len();
-        let in_doubt = doubt::read(system.as_str(), adapter.describe(), to, self.scope.problems);
         let settings = beside_system(to);
+        let effect = match self.systems.get(system.as_str()) {
+            Some((_, (_, of_system))) => adapter.effect(of_system, &settings),
+            None => adapter.describe().effect,
+        };
+        let name = adapter.describe().name;
+        let in_doubt = doubt::read(system.as_str(), name, effect, to, self.scope.problems);
         self.options(options, &settings);
         let in_doubt = in_doubt.filter(|_| self.scope.problems.len() == told)?;
         let shape = self.scope.carries.shape();
