@@ -9,6 +9,8 @@ pub struct Framed<T> {
     pub number: u64,
     /// The line it begins on, from 1.
     pub line: u64,
+    /// The byte it begins with: behind what is before it and no part of it (a header, blank lines, outer elements).
+    pub begins: u64,
     /// Where reading goes on behind it.
     pub next: Mark,
     /// The record, or the bytes that are none: then framing goes on behind them.

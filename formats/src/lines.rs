@@ -31,6 +31,8 @@ pub struct Lines<R> {
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) number: u64,
+    /// Its first byte.
+    pub(crate) begins: u64,
     /// The offset of the next line.
     pub(crate) next: u64,
     pub(crate) bytes: Vec<u8>,
@@ -75,6 +77,7 @@ impl<R: BufRead> Lines<R> {
             return Ok(Some(Framed {
                 number: self.next.records,
                 line: line.number,
+                begins: line.begins,
                 next: self.next,
                 content: match line.is_cut {
                     false => Ok(line.bytes),
@@ -95,7 +98,7 @@ impl<R: BufRead> Lines<R> {
 
     /// The next line, blank or not.
     pub(crate) fn read_line(&mut self) -> io::Result<Option<Line>> {
-        let begins = self.next.offset;
+        let mut begins = self.next.offset;
         // With room for `\r\n`, so that a line of exactly `limit` bytes is seen whole.
         let room = self.limit.saturating_add(2);
         let mut bytes = Vec::new();
@@ -136,11 +139,13 @@ impl<R: BufRead> Lines<R> {
         bytes.truncate(bytes.len() - end.len());
         if begins == 0 && bytes.starts_with(BOM) {
             bytes.drain(..BOM.len());
+            begins += encoding.width(BOM);
         }
         let is_cut = !is_whole || bytes.len() > self.limit;
         bytes.truncate(self.limit);
         Ok(Some(Line {
             number: self.next.lines,
+            begins,
             next: self.next.offset,
             bytes,
             end,

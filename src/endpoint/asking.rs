@@ -16,7 +16,7 @@ use tokio::{
 use trunkline_formats::{json, media_type};
 use trunkline_sdk::{Body, Fault, Intake, Receipt, Record, Remedy, Reply};
 
-use super::inbound::Offered;
+use super::inbound::{Heard, Offered};
 use crate::{
     bus::Bus,
     canonical::Tree,
@@ -53,7 +53,7 @@ impl Desk {
         record: Record,
         until: Option<Instant>,
         request: Option<Request>,
-    ) -> Result<Receipt, Fault> {
+    ) -> Result<Heard, Fault> {
         let (answer, answered) = oneshot::channel();
         // Unconstrained: a source keeps many of these in one set of futures, polled in its order. One that used up
         // its turn would be polled behind its successors, and their positions pass over it.
@@ -104,7 +104,7 @@ impl Desk {
                 .saturating_add(deadline)
                 .unwrap_or(Timestamp::MAX),
         };
-        match self.hand_in(record, Some(until), Some(request)).await? {
+        match self.hand_in(record, Some(until), Some(request)).await?.0 {
             Receipt::Published => Ok(timeout_at(until, expected.reply()).await.ok()),
             Receipt::Filtered(rule) => Err(Fault::dead_letter(format!(
                 "nobody answers: the request ends by the rule `{rule}`"
@@ -121,7 +121,11 @@ impl Desk {
 impl Intake for Desk {
     async fn accept(&self, record: Record, patience: Option<Duration>) -> Result<Receipt, Fault> {
         let until = patience.map(|patience| Instant::now() + patience);
-        self.hand_in(record, until, None).await
+        Ok(self.hand_in(record, until, None).await?.0)
+    }
+
+    async fn accept_and_tell(&self, record: Record) -> Result<Heard, Fault> {
+        self.hand_in(record, None, None).await
     }
 
     async fn ask(&self, record: Record, deadline: Duration) -> Result<Reply, Fault> {

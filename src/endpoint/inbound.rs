@@ -43,15 +43,18 @@ pub(crate) struct Inbound {
 /// A record on its way, and who waits for its receipt.
 pub(super) struct Offered {
     pub(super) record: Record,
-    pub(super) answer: oneshot::Sender<Receipt>,
+    pub(super) answer: oneshot::Sender<Heard>,
     /// Set where an answer is waited for.
     pub(super) request: Option<Request>,
 }
 
+/// A receipt, and why the record was parked if it was.
+pub(super) type Heard = (Receipt, Option<String>);
+
 /// A hop, and who waits for it.
 struct Pending {
     hop: Hop,
-    answers: Vec<(oneshot::Sender<Receipt>, Receipt)>,
+    answers: Vec<(oneshot::Sender<Heard>, Heard)>,
 }
 
 impl Inbound {
@@ -155,7 +158,7 @@ impl Inbound {
     }
 
     /// Takes a record through the steps: what it becomes on the bus, and what its sender hears then.
-    async fn steps(&self, record: Record, request: Option<Request>) -> (Vec<Outgoing>, Receipt) {
+    async fn steps(&self, record: Record, request: Option<Request>) -> (Vec<Outgoing>, Heard) {
         self.tally.received(false);
         let unreadable = record.unreadable.clone();
         let mut message = self.message(record);
@@ -183,16 +186,17 @@ impl Inbound {
             Ok(Verdict::Filtered(rule)) => {
                 let receipt = Receipt::Filtered(rule.to_string());
                 self.tally.filtered(rule);
-                return (Vec::new(), receipt);
+                return (Vec::new(), (receipt, None));
             }
             Err(failed) => Err(failed),
         };
         match outcome.and_then(carried) {
-            Ok(outputs) => (outputs, Receipt::Published),
+            Ok(outputs) => (outputs, (Receipt::Published, None)),
             Err(failed) => {
                 tracing::debug!(flow = %self.flow, message_id = %original.id, error = %failed.fault, "parked");
                 let cause = cause(&self.flow, failed.step, &failed.fault);
                 self.tally.parked(&cause);
+                let why = Some(cause.what.clone());
                 let to = Destination::Parked {
                     queue: self.queue.clone(),
                     attempt: 1,
@@ -204,7 +208,7 @@ impl Inbound {
                         to,
                         message: original,
                     }],
-                    Receipt::Parked,
+                    (Receipt::Parked, why),
                 )
             }
         }
@@ -301,7 +305,7 @@ impl Pending {
     fn new(
         outputs: Vec<Outgoing>,
         state: Option<(StateKey, Bytes)>,
-        answer: (oneshot::Sender<Receipt>, Receipt),
+        answer: (oneshot::Sender<Heard>, Heard),
     ) -> Self {
         Self {
             hop: Hop {

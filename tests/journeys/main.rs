@@ -1,8 +1,9 @@
-//! Orders on their whole way, through real processes, RabbitMQ and PostgreSQL.
+//! Orders and files on their whole way, through real processes, RabbitMQ and PostgreSQL.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod files;
 mod http;
 mod shop;
 mod users;

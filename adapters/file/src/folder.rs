@@ -1,8 +1,8 @@
-//! The folder: which files wait in it, which of them are quiet, and the way into `done`.
+//! The folder: which files wait in it, which of them are quiet, and which were left half-read.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::{self, Metadata, OpenOptions},
+    fs::{self, Metadata},
     io,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
@@ -10,7 +10,13 @@ use std::{
 
 use trunkline_sdk::Fault;
 
-use crate::{format::Format, options::Reading};
+use crate::{
+    claim::{self, PROCESSING},
+    disk::fault,
+    format::Format,
+    options::Reading,
+    verdicts,
+};
 
 /// Of more files than this the first by name are seen; the others when these are done.
 const MOST_FILES: usize = 1_000;
@@ -51,8 +57,8 @@ impl Stamp {
 }
 
 /// The files that wait, by name, ready or not. Left out: dot files, `.part`, `.tmp`, whatever is no plain file
-/// (folders, links: a link could lead out of the folder), and names that are none of ours. `also` is seen even
-/// behind many others.
+/// (folders, links: a link could lead out of the folder), names that are none of ours, and what lacks its marker. `also`
+/// is seen even behind many others.
 pub(crate) fn scan(
     folder: &Path,
     reading: &Reading,
@@ -71,6 +77,9 @@ pub(crate) fn scan(
         let Some(format) = reading.format_of(&name) else {
             continue;
         };
+        if !is_marked(folder, reading, &name) {
+            continue;
+        }
         // Of the entry itself: links are not followed.
         let metadata = match entry.metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -92,16 +101,57 @@ pub(crate) fn scan(
     Ok(files)
 }
 
+/// Whether the file has its marker, where files have one. It may have been claimed already, and its file not yet.
+fn is_marked(folder: &Path, reading: &Reading, name: &str) -> bool {
+    let Some(marker) = &reading.marker else {
+        return true;
+    };
+    let marker = marker.of(name);
+    let is_there = |path: PathBuf| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let processing = folder.join(PROCESSING);
+    is_there(folder.join(&marker)) || is_there(processing.join(&marker)) && !is_there(processing.join(name))
+}
+
+/// The files of ours that are in `processing`, by name: those of a process that died, and those that another reads.
+/// What was noted of a file that is not there any more is taken away.
+pub(crate) fn left(folder: &Path, reading: &Reading) -> Result<BTreeMap<String, Format>, Fault> {
+    let processing = folder.join(PROCESSING);
+    let listed = |error| claim::no_processing(folder, error);
+    let mut left = BTreeMap::new();
+    // Of the entry itself: a link could lead anywhere.
+    match fs::symlink_metadata(&processing) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(left),
+        Ok(metadata) if !metadata.is_dir() => return Err(listed(io::ErrorKind::NotADirectory.into())),
+        metadata => metadata.map_err(listed)?,
+    };
+    let entries = fs::read_dir(&processing).map_err(listed)?;
+    for entry in entries {
+        let name = entry.map_err(listed)?.file_name().to_string_lossy().into_owned();
+        if let Some((of, number)) = verdicts::file_of(&name) {
+            // A file comes before its notes, and goes before them.
+            let is_there = fs::symlink_metadata(processing.join(of))
+                .and_then(|metadata| Stamp::of(&metadata))
+                .is_ok_and(|stamp| stamp.identity.1 == number);
+            if !is_there && reading.format_of(of).is_some() {
+                let _ = fs::remove_file(processing.join(&name));
+            }
+        } else if let Some(format) = reading.format_of(&name) {
+            left.insert(name, format);
+        }
+    }
+    Ok(left)
+}
+
 /// Remembers since when a file has not changed.
 #[derive(Debug, Default)]
 pub(crate) struct Watch(HashMap<String, (Stamp, Instant)>);
 
 impl Watch {
-    /// The files that are quiet: unchanged since we looked at least `poll` ago, or not written to for two.
+    /// The files that are quiet: unchanged since we looked at least `quiet` ago, or not written to for twice as long.
     pub(crate) fn ready(
         &mut self,
         files: BTreeMap<String, Waiting>,
-        poll: Duration,
+        quiet: Duration,
         (now, clock): (Instant, SystemTime),
     ) -> Vec<(String, Waiting)> {
         self.0.retain(|name, _| files.contains_key(name));
@@ -113,8 +163,8 @@ impl Watch {
             }
             // A time in the future tells nothing.
             let age = clock.duration_since(file.stamp.modified);
-            let is_old = age.is_ok_and(|age| age > 2 * poll);
-            if is_old || now.duration_since(*since) >= poll {
+            let is_old = age.is_ok_and(|age| age > 2 * quiet);
+            if is_old || now.duration_since(*since) >= quiet {
                 ready.push((name, file));
             }
         }
@@ -122,86 +172,8 @@ impl Watch {
     }
 }
 
-/// Moves a file whose records are all safe into `done`, so that it is there after a power loss too. Overwrites
-/// nothing: a name that is taken gets a number. False: the file is gone, or another has taken its place, which is new.
-///
-/// Faults: `Stop` when the file was written to after it was read.
-pub(crate) fn finish(name: &str, file: &Waiting, done: &Path) -> Result<bool, Fault> {
-    let failed = |error| fault("cannot move into `done`:", &file.path, error);
-    match fs::symlink_metadata(&file.path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        metadata => {
-            let now = Stamp::of(&metadata.map_err(failed)?).map_err(failed)?;
-            if now.identity != file.stamp.identity {
-                return Ok(false);
-            }
-            if now != file.stamp {
-                return Err(changed(name));
-            }
-        }
-    }
-    fs::create_dir_all(done).map_err(failed)?;
-    // The empty file keeps the name for us until the rename puts ours in its place.
-    let target = reserve(name, done).map_err(failed)?;
-    if let Err(error) = fs::rename(&file.path, &target) {
-        let _ = fs::remove_file(&target);
-        return Err(failed(error));
-    }
-    sync_folder(done).map_err(failed)?;
-    file.path.parent().map_or(Ok(()), sync_folder).map_err(failed)?;
-    Ok(true)
-}
-
-/// The file was written to after reading had begun: its records came from two versions of it.
-pub(crate) fn changed(name: &str) -> Fault {
-    Fault::stop(format!("file `{name}` was changed while it was read")).hint(
-        "put it back as it was, or drop it under a new name to have all of it sent as new; \
-         writers should write `name.part` and rename it when it is complete",
-    )
-}
-
-/// What an error of the file system means: without permission nothing works until a person acts, all else may pass.
-pub(crate) fn fault(what: &str, path: &Path, error: io::Error) -> Fault {
-    let told = format!("{what} {}: {}", path.display(), error.kind());
-    let fault = match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Fault::stop(told)
-            .hint("the user that runs trunkline must be allowed to read the folder and to move files in it"),
-        _ => Fault::reopen(told),
-    };
-    fault.because(error)
-}
-
-fn reserve(name: &str, done: &Path) -> io::Result<PathBuf> {
-    let (stem, extension) = match name.rsplit_once('.') {
-        Some((stem, extension)) => (stem, format!(".{extension}")),
-        None => (name, String::new()),
-    };
-    let mut number = 1_u64;
-    loop {
-        let target = match number {
-            1 => done.join(name),
-            _ => done.join(format!("{stem}.{number}{extension}")),
-        };
-        match OpenOptions::new().write(true).create_new(true).open(&target) {
-            Ok(_) => return Ok(target),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// A rename is on disk when its folders are.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match cfg!(unix) {
-        true => fs::File::open(folder)?.sync_all(),
-        false => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use trunkline_sdk::Remedy;
-
     use super::*;
 
     const POLL: Duration = Duration::from_secs(1);
@@ -264,17 +236,5 @@ mod tests {
         assert_eq!(files.len(), MOST_FILES);
         assert!(files.contains_key("00000.csv") && files.contains_key("01005.csv"));
         assert!(!files.contains_key("01004.csv"));
-    }
-
-    #[test]
-    fn a_refusal_needs_a_person_and_other_faults_may_pass() {
-        for (kind, remedy) in [
-            (io::ErrorKind::PermissionDenied, Remedy::Stop),
-            (io::ErrorKind::ReadOnlyFilesystem, Remedy::Stop),
-            (io::ErrorKind::NotFound, Remedy::Reopen),
-            (io::ErrorKind::StorageFull, Remedy::Reopen),
-        ] {
-            assert_eq!(fault("cannot read", Path::new("in"), kind.into()).remedy, remedy);
-        }
     }
 }

@@ -7,6 +7,8 @@ use trunkline_formats::{
 };
 use trunkline_sdk::{Kind, Need, Opt, Options, Problem, Settings};
 
+use crate::unpack;
+
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -32,7 +34,23 @@ pub(crate) struct Formats {
     pub(crate) fixed: Option<Fixed>,
 }
 
-/// How files of fixed width are read.
+/// What is done with files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Read,
+    Write,
+}
+
+impl Use {
+    fn done(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "written",
+        }
+    }
+}
+
+/// How files of fixed width are laid out.
 #[derive(Debug, Clone)]
 pub(crate) struct Fixed {
     pub(crate) layout: Layout,
@@ -108,6 +126,8 @@ pub(crate) const TYPE_COLUMNS: &[Opt] = &[
 const BELONGS: &[(&str, &[Format])] = &[
     ("delimiter", &[Format::Csv]),
     ("encoding", &[Format::Csv, Format::Xml, Format::Fixed]),
+    ("header", &[Format::Csv]),
+    ("spreadsheet_safe", &[Format::Csv]),
     ("record", &[Format::Xml]),
     ("lists", &[Format::Xml]),
     ("fields", &[Format::Fixed]),
@@ -144,8 +164,12 @@ impl Format {
         }
     }
 
-    /// The format that a name's extension tells.
+    /// The format that a name's extension tells, before `.gz` where it is packed.
     pub(crate) fn of(name: &str) -> Option<Self> {
+        let name = match unpack::is_packed(name) {
+            true => &name[..name.len() - 3],
+            false => name,
+        };
         let (_, extension) = name.rsplit_once('.')?;
         match extension.to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" => Some(Self::JsonLines),
@@ -175,11 +199,20 @@ impl Wrong<'_> {
 
 impl Formats {
     /// Reads the options of formats, which were checked against their table; adds what is wrong with them.
-    pub(crate) fn read(options: &Options<'_>, settings: &Settings, problems: &mut Vec<Problem>) -> Self {
+    pub(crate) fn read(
+        options: &Options<'_>,
+        settings: &Settings,
+        use_: Use,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
         let mut wrong = Wrong { settings, problems };
         let format = options.text("format").and_then(Format::named);
+        let (names, verb) = match use_ {
+            Use::Read => ("pattern", "read"),
+            Use::Write => ("name", "write"),
+        };
         // What the files are, if all are of one format.
-        let told = format.or_else(|| options.text("pattern").and_then(Format::of));
+        let told = format.or_else(|| options.text(names).and_then(Format::of));
         if let Some(told) = told {
             for (option, formats) in BELONGS {
                 if settings.get(option).is_some() && !formats.contains(&told) {
@@ -187,7 +220,7 @@ impl Formats {
                     wrong.with(
                         option,
                         format!("`{option}` means nothing to the format `{}`", told.word()),
-                        &format!("leave it out, or read `{}`", words.join("`, `")),
+                        &format!("leave it out, or {verb} `{}`", words.join("`, `")),
                     );
                 }
             }
@@ -210,7 +243,7 @@ impl Formats {
                 );
             }
         }
-        if format == Some(Format::Fixed) && settings.get("pattern").is_none() {
+        if use_ == Use::Read && format == Some(Format::Fixed) && settings.get("pattern").is_none() {
             let what = "files of fixed width need `pattern`, for no extension tells them";
             wrong.with(
                 "format",
@@ -229,7 +262,11 @@ impl Formats {
         let encoding = options.text("encoding").and_then(Encoding::named);
         if encoding.is_some_and(Encoding::is_ebcdic) && format != Some(Format::Fixed) {
             let hint = "only `format: fixed` without line ends is written in EBCDIC";
-            wrong.with("encoding", "this format is not read in EBCDIC", hint);
+            wrong.with(
+                "encoding",
+                format!("this format is not {} in EBCDIC", use_.done()),
+                hint,
+            );
         }
         Self {
             format,
@@ -392,7 +429,7 @@ fn layout(options: &Options<'_>, columns: Columns, wrong: &mut Wrong<'_>) -> Opt
 }
 
 /// The items of a list; a single value counts as a list of one.
-fn each(list: &Settings) -> &[Settings] {
+pub(crate) fn each(list: &Settings) -> &[Settings] {
     list.items().unwrap_or(std::slice::from_ref(list))
 }
 

@@ -1,17 +1,35 @@
-//! Adapter `file`: a drop folder. Others put files in; each record of them goes onto the bus, and a file whose
-//! records are all safe there is moved into the folder `done`.
+//! Adapter `file`: a folder. Others put files in; each record of them goes onto the bus, and a file whose records are
+//! all safe there is moved into the folder `done`. And messages become files there, for others to take.
 //!
-//! Promises: a file is read once it is quiet, in bounded memory whatever its size; its records keep their order;
-//! a record read again has the same id; no file is overwritten or deleted.
+//! Promises: a file is read once it is quiet, by one process, in bounded memory whatever its size; its records keep
+//! their order; a record read again has the same id; no file is overwritten or deleted. A message becomes a whole
+//! file or none, and one, however often it comes.
 //! Not promised: that a file which others still write to is read as a whole (see the README on how to drop one),
 //! nor files in folders below.
+//!
+//! The path of a file: [`folder`] finds it, [`claim`] makes it ours, [`reader`] frames it, [`source`] sends its records,
+//! [`verdicts`] notes what became of them, [`finish`] moves it away, [`rejects`] writes beside it. The path of a message:
+//! [`writing`] makes it bytes, [`name`] its name, [`sink`] the file, [`append`] the lines of one.
 
+mod append;
+mod claim;
+mod disk;
+mod finish;
 mod folder;
 mod format;
+mod marker;
+mod name;
 mod options;
 mod position;
 mod reader;
+mod rejects;
+mod shape;
+mod sink;
 mod source;
+mod tally;
+mod unpack;
+mod verdicts;
+mod writing;
 
 use std::{
     io::{self, BufRead},
@@ -24,7 +42,7 @@ use trunkline_sdk::{
     Adapter, Description, Effect, Endpoint, Fault, Options, Problem, Settings, Sink, Source, System,
 };
 
-use crate::{format::Fixed, options::Reading, source::FileSource};
+use crate::{format::Fixed, options::Reading, sink::FileSink, source::FileSource, writing::Writing};
 
 /// The records of a file of fixed width, as a flow reads it whose `from:` has these settings; `None`: they do not say
 /// what stands in which columns. For those who try a flow out, without its folder.
@@ -41,11 +59,11 @@ pub struct File;
 
 static DESCRIPTION: Description = Description {
     name: "file",
-    summary: "a drop folder: reads JSON lines, CSV, JSON, XML and fixed width files that others put there",
+    summary: "a folder: reads files that others put there, and writes some: JSON lines, CSV, JSON, XML, fixed width",
     system: options::SYSTEM,
     source: Some(options::SOURCE),
-    sink: None,
-    effect: Effect::Plain,
+    sink: Some(writing::SINK),
+    effect: Effect::Idempotent,
 };
 
 #[async_trait]
@@ -58,8 +76,19 @@ impl Adapter for File {
         let mut problems = Vec::new();
         let mut patterns = Vec::new();
         for endpoint in endpoints {
-            let Endpoint::Source { settings } = endpoint else {
-                continue;
+            let settings = match endpoint {
+                Endpoint::Source { settings } => settings,
+                Endpoint::Sink { settings, shape } => {
+                    if Options::read(writing::SINK, settings).is_err() {
+                        continue;
+                    }
+                    match (Writing::read(settings), shape) {
+                        (Ok(writing), Some(shape)) => problems.extend(writing.check(settings, shape)),
+                        (Ok(_), None) => {}
+                        (Err(wrong), _) => problems.extend(wrong),
+                    }
+                    continue;
+                }
             };
             if Options::read(options::SOURCE, settings).is_err() {
                 // Told already: the table of options says it.
@@ -105,8 +134,9 @@ impl System for DropFolder {
         Ok(Box::new(FileSource::new(self.folder.clone(), reading)))
     }
 
-    async fn sink(&self, _flow: &str, _endpoint: &Settings) -> Result<Box<dyn Sink>, Fault> {
-        Err(Fault::stop("a drop folder can only be read from").hint("use it in `from:`"))
+    async fn sink(&self, flow: &str, endpoint: &Settings) -> Result<Box<dyn Sink>, Fault> {
+        let writing = Writing::read(endpoint).map_err(|problems| options::refused(&problems))?;
+        Ok(Box::new(FileSink::new(flow, self.folder.clone(), writing)))
     }
 
     async fn test(&self) -> Result<String, Fault> {
@@ -118,7 +148,7 @@ impl System for DropFolder {
                         .hint("create it, or mend `folder`; it is relative to the landscape")
                         .because(error)
                 }
-                _ => folder::fault("cannot list", &folder, error),
+                _ => disk::fault("cannot list", &folder, error),
             })
         });
         let entries = counted.await?;

@@ -1,11 +1,15 @@
 //! The options of a drop folder, and what a flow reads from it.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use trunkline_formats::Encoding;
 use trunkline_sdk::{Fault, Kind, Need, Opt, Options, Problem, Settings};
 
-use crate::format::{FIELD, Format, Formats, TYPE_COLUMNS};
+use crate::{
+    claim::PROCESSING,
+    format::{FIELD, Format, Formats, TYPE_COLUMNS, Use},
+    marker::Marker,
+};
 
 /// The largest record that fits the bus.
 const MOST: u64 = 16 << 20;
@@ -17,6 +21,70 @@ pub(crate) const SYSTEM: &[Opt] = &[Opt {
     need: Need::Required,
     summary: "the folder into which others put files; relative to the landscape's folder",
 }];
+
+/// Of sources and sinks.
+pub(crate) const DELIMITER: Opt = Opt {
+    name: "delimiter",
+    kind: Kind::Text,
+    need: Need::Default(","),
+    summary: "what separates the fields of a CSV row: one ASCII character, or `tab`",
+};
+
+/// Of sources and sinks.
+pub(crate) const RECORD: Opt = Opt {
+    name: "record",
+    kind: Kind::Text,
+    need: Need::Optional,
+    summary: "the XML element that is a record, as the names that lead to it: `Orders/Order`",
+};
+
+/// Of sources and sinks.
+pub(crate) const FIELDS: Opt = Opt {
+    name: "fields",
+    kind: Kind::List(&Kind::Group(FIELD)),
+    need: Need::Optional,
+    summary: "the fields of a record of fixed width, each with `name` and `length`",
+};
+
+/// Of sources and sinks.
+pub(crate) const TYPES: Opt = Opt {
+    name: "types",
+    kind: Kind::Map(&Kind::List(&Kind::Group(FIELD))),
+    need: Need::Optional,
+    summary: "where records of fixed width are of several types: the fields of each, under its word",
+};
+
+/// Of sources and sinks.
+pub(crate) const TYPE_COLUMNS_OPTION: Opt = Opt {
+    name: "type_columns",
+    kind: Kind::Group(TYPE_COLUMNS),
+    need: Need::Optional,
+    summary: "the columns whose word tells the type of a record of fixed width",
+};
+
+/// Of sources and sinks.
+pub(crate) const COLUMNS: Opt = Opt {
+    name: "columns",
+    kind: Kind::Choice(&["characters", "bytes"]),
+    need: Need::Optional,
+    summary: "what a column of fixed width is; left out, a character",
+};
+
+/// Of sources and sinks.
+pub(crate) const RECORD_LENGTH: Opt = Opt {
+    name: "record_length",
+    kind: Kind::Number(1, 16 << 20),
+    need: Need::Optional,
+    summary: "how many columns each record of fixed width has; left out, at least those of its fields",
+};
+
+/// Of sources and sinks.
+pub(crate) const LINE_ENDS: Opt = Opt {
+    name: "line_ends",
+    kind: Kind::Flag,
+    need: Need::Optional,
+    summary: "whether each record of fixed width is a line; left out, it is",
+};
 
 /// `from: { system: shop-files, … }`.
 pub(crate) const SOURCE: &[Opt] = &[
@@ -32,66 +100,26 @@ pub(crate) const SOURCE: &[Opt] = &[
         need: Need::Optional,
         summary: "which names are read, with `*` and `?`; left out, those with an extension of the format",
     },
-    Opt {
-        name: "delimiter",
-        kind: Kind::Text,
-        need: Need::Default(","),
-        summary: "what separates the fields of a CSV row: one ASCII character, or `tab`",
-    },
+    DELIMITER,
     Opt {
         name: "encoding",
         kind: Kind::Choice(Encoding::NAMES),
         need: Need::Optional,
         summary: "how characters are bytes; left out, UTF-8, in XML what the file itself says",
     },
-    Opt {
-        name: "record",
-        kind: Kind::Text,
-        need: Need::Optional,
-        summary: "the XML element that is a record, as the names that lead to it: `Orders/Order`",
-    },
+    RECORD,
     Opt {
         name: "lists",
         kind: Kind::List(&Kind::Text),
         need: Need::Optional,
         summary: "the XML elements that are lists even where there is only one: `[Line]`",
     },
-    Opt {
-        name: "fields",
-        kind: Kind::List(&Kind::Group(FIELD)),
-        need: Need::Optional,
-        summary: "the fields of a record of fixed width, each with `name` and `length`",
-    },
-    Opt {
-        name: "types",
-        kind: Kind::Map(&Kind::List(&Kind::Group(FIELD))),
-        need: Need::Optional,
-        summary: "where records of fixed width are of several types: the fields of each, under its word",
-    },
-    Opt {
-        name: "type_columns",
-        kind: Kind::Group(TYPE_COLUMNS),
-        need: Need::Optional,
-        summary: "the columns whose word tells the type of a record of fixed width",
-    },
-    Opt {
-        name: "columns",
-        kind: Kind::Choice(&["characters", "bytes"]),
-        need: Need::Optional,
-        summary: "what a column of fixed width is; left out, a character",
-    },
-    Opt {
-        name: "record_length",
-        kind: Kind::Number(1, 16 << 20),
-        need: Need::Optional,
-        summary: "how many columns each record of fixed width has; left out, at least those of its fields",
-    },
-    Opt {
-        name: "line_ends",
-        kind: Kind::Flag,
-        need: Need::Optional,
-        summary: "whether each record of fixed width is a line; left out, it is",
-    },
+    FIELDS,
+    TYPES,
+    TYPE_COLUMNS_OPTION,
+    COLUMNS,
+    RECORD_LENGTH,
+    LINE_ENDS,
     Opt {
         name: "short_lines",
         kind: Kind::Flag,
@@ -102,7 +130,19 @@ pub(crate) const SOURCE: &[Opt] = &[
         name: "poll",
         kind: Kind::Duration,
         need: Need::Default("1s"),
-        summary: "how often to look for files, and how long a file must be quiet before it is read; 10ms to 1h",
+        summary: "how often to look for files; 10ms to 1h",
+    },
+    Opt {
+        name: "quiet",
+        kind: Kind::Duration,
+        need: Need::Optional,
+        summary: "how long a file's size and time must not change before it is read; left out, one `poll`",
+    },
+    Opt {
+        name: "marker",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "the file that says that one is whole, made of its `{name}` or `{stem}`: `{name}.done`",
     },
     Opt {
         name: "max_record",
@@ -115,6 +155,18 @@ pub(crate) const SOURCE: &[Opt] = &[
         kind: Kind::Text,
         need: Need::Default("done"),
         summary: "the folder within `folder` into which finished files are moved",
+    },
+    Opt {
+        name: "by_date",
+        kind: Kind::Flag,
+        need: Need::Default("false"),
+        summary: "whether `done` has a folder for each day (UTC): `done/2026/11/25`",
+    },
+    Opt {
+        name: "failed",
+        kind: Kind::Text,
+        need: Need::Default("failed"),
+        summary: "the folder within `folder` for files of which nothing was accepted",
     },
     Opt {
         name: "once",
@@ -130,9 +182,13 @@ pub(crate) struct Reading {
     pub(crate) formats: Formats,
     pub(crate) pattern: Option<String>,
     pub(crate) poll: Duration,
+    pub(crate) quiet: Duration,
+    pub(crate) marker: Option<Marker>,
     /// In bytes.
     pub(crate) max_record: usize,
     pub(crate) done: String,
+    pub(crate) by_date: bool,
+    pub(crate) failed: PathBuf,
     pub(crate) once: bool,
 }
 
@@ -141,7 +197,7 @@ impl Reading {
     pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<Problem>> {
         let options = Options::read(SOURCE, settings)?;
         let mut problems = Vec::new();
-        let formats = Formats::read(&options, settings, &mut problems);
+        let formats = Formats::read(&options, settings, Use::Read, &mut problems);
         let mut wrong = |name: &str, what: String, hint: &str| {
             let place = settings.get(name).map_or(&settings.place, |value| &value.place);
             problems.push(Problem::new(place, what).hint(hint));
@@ -167,6 +223,20 @@ impl Reading {
             let what = "`poll` must be from `10ms` to `1h`".to_owned();
             wrong("poll", what, "`1s` is usual");
         }
+        let quiet = options.duration("quiet").unwrap_or(poll);
+        if quiet > Duration::from_secs(86_400) {
+            let what = "`quiet` must be at most `1d`".to_owned();
+            wrong(
+                "quiet",
+                what,
+                "have writers rename what is complete, or leave a `marker`",
+            );
+        }
+        let marker = options.text("marker").map(Marker::read);
+        if marker == Some(None) {
+            let what = "`marker` must be a name with `{name}` or `{stem}` in it".to_owned();
+            wrong("marker", what, "usual are `{name}.done` and `{stem}.ctl`");
+        }
         let max_record = options.size("max_record").unwrap_or_default();
         if !(1..=MOST).contains(&max_record) {
             let what = "`max_record` must be from `1B` to `16MiB`".to_owned();
@@ -179,18 +249,27 @@ impl Reading {
             let what = "`record_length` is more than `max_record`".to_owned();
             wrong("record_length", what, "raise `max_record`");
         }
-        let done = options.text("done").unwrap_or_default();
-        if done.contains(['/', '\\']) || done == "." || done == ".." {
-            let what = "`done` must be the name of a folder within `folder`".to_owned();
-            wrong("done", what, "only within one folder a file is moved in one step");
+        let [done, failed] = ["done", "failed"].map(|name| options.text(name).unwrap_or_default());
+        for (name, folder) in [("done", done), ("failed", failed)] {
+            if folder.contains(['/', '\\']) || matches!(folder, "" | "." | "..") {
+                let what = format!("`{name}` must be the name of a folder within `folder`");
+                wrong(name, what, "only within one folder a file is moved in one step");
+            } else if folder == PROCESSING {
+                let what = format!("`{name}` must not be `{PROCESSING}`");
+                wrong(name, what, "files that are being read stand there");
+            }
         }
         match problems.is_empty() {
             true => Ok(Self {
                 formats,
                 pattern: pattern.map(str::to_owned),
                 poll,
+                quiet,
+                marker: marker.flatten(),
                 max_record: usize::try_from(max_record).expect("16 MiB fit"),
                 done: done.to_owned(),
+                by_date: options.flag("by_date"),
+                failed: PathBuf::from(failed),
                 once: options.flag("once"),
             }),
             false => Err(problems),
@@ -199,6 +278,9 @@ impl Reading {
 
     /// How the file of this name is to be read; `None`: it is none of ours.
     pub(crate) fn format_of(&self, name: &str) -> Option<Format> {
+        if name.starts_with('.') || self.marker.as_ref().is_some_and(|marker| marker.is_marker(name)) {
+            return None;
+        }
         // Without the path to its records an XML file has none.
         let is_known = |format: &Format| *format != Format::Xml || self.formats.record.is_some();
         let by_extension = Format::of(name).filter(is_known);

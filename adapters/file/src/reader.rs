@@ -3,10 +3,11 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read, Seek},
+    sync::Arc,
 };
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use trunkline_formats::{
     Encoding, Framed, Malformed, Mark, Unframed,
     csv::{HeaderError, Rows},
@@ -17,10 +18,15 @@ use trunkline_formats::{
 use trunkline_sdk::{Body, Fault, Record};
 
 use crate::{
-    folder::{self, Stamp, Waiting},
+    claim::Claim,
+    disk::fault,
+    finish,
+    folder::Stamp,
     format::{Fixed, Format},
     options::Reading,
     position::Place,
+    unpack::{Input, Unpacked, is_packed},
+    verdicts::{Spot, Verdicts},
 };
 
 /// How much is read at once.
@@ -28,18 +34,28 @@ const CHUNK: usize = 256 << 10;
 
 /// A file that is about to be read.
 pub(crate) struct Reader {
-    pub(crate) name: String,
-    pub(crate) file: Waiting,
+    pub(crate) claim: Arc<Claim>,
     pub(crate) reading: Reading,
     /// Where to go on, if this file was read in part before.
     pub(crate) resume: Option<Place>,
+    /// Whether, without that, the notes of the file tell it: else the file is read from its beginning.
+    pub(crate) trusts_notes: bool,
+    /// Takes the notes when it is known where reading goes on.
+    pub(crate) begun: oneshot::Sender<Verdicts>,
     /// Takes the records.
     pub(crate) records: mpsc::Sender<Batch>,
 }
 
-/// Some records in order, each with the number of bytes it stands for. To wake the taker for each would cost more
-/// than to read it.
-pub(crate) type Batch = Vec<(Record, usize)>;
+/// Some records in order. To wake the taker for each would cost more than to read it.
+pub(crate) type Batch = Vec<Piece>;
+
+/// A record, and where it stands.
+pub(crate) struct Piece {
+    pub(crate) record: Record,
+    pub(crate) spot: Spot,
+    /// How many bytes it stands for.
+    pub(crate) size: usize,
+}
 
 /// How many records a batch has at most.
 const BATCH: usize = 32;
@@ -63,68 +79,116 @@ impl Reader {
     ///
     /// Faults: `Stop` when it was changed after a part of it was sent, or may not be read; `Reopen` else.
     pub(crate) fn run(self) -> Result<Ended, Fault> {
-        let failed = |error| folder::fault("cannot read", &self.file.path, error);
-        let mut input = match File::open(&self.file.path) {
+        let Self {
+            claim,
+            reading,
+            resume,
+            trusts_notes,
+            begun,
+            records,
+        } = self;
+        let failed = |error| fault("cannot read", &claim.path, error);
+        let mut file = match File::open(&claim.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ended::NotReady),
             opened => opened.map_err(failed)?,
         };
         // What was opened must be what was seen: not something that took its place.
-        let is_same = |input: &File| Ok(Stamp::of(&input.metadata()?)? == self.file.stamp);
-        if !is_same(&input).map_err(failed)? {
+        let is_same = |file: &File| Ok(Stamp::of(&file.metadata()?)? == claim.stamp);
+        if !is_same(&file).map_err(failed)? {
             return Ok(Ended::NotReady);
         }
-        let Some(hash) = self.hash(&mut input).map_err(failed)? else {
+        let goes_on = || !records.is_closed();
+        let Some(hash) = hash(&mut file, goes_on).map_err(failed)? else {
             return Ok(Ended::Abandoned);
         };
-        if !is_same(&input).map_err(failed)? {
+        let mut size = claim.stamp.size;
+        let mut damage = None;
+        if is_packed(&claim.name) {
+            file.rewind().map_err(failed)?;
+            let packed = Unpacked::new(file.try_clone().map_err(failed)?);
+            match packed.measure(size, goes_on).map_err(failed)? {
+                Ok(unpacked) => size = unpacked,
+                Err(what) => damage = Some(what),
+            }
+        }
+        if !is_same(&file).map_err(failed)? {
             return Ok(Ended::NotReady);
         }
-        let start = match &self.resume {
-            Some(place) if place.hash == hash => place.mark,
-            Some(place) if !place.is_end() => return Err(folder::changed(&self.name)),
+        let start = match &resume {
+            Some(place) if place.hash == hash => Some(place.mark),
+            Some(place) if !place.is_end() && claim.is_taken_up => return Err(finish::changed(&claim.name)),
             // The one before was sent to its end: this is another file of the same name.
-            _ => Mark::default(),
+            Some(_) => Some(Mark::default()),
+            None if trusts_notes => None,
+            None => Some(Mark::default()),
         };
-        input.rewind().map_err(failed)?;
+        let verdicts = Verdicts::open(&claim, &hash, start).map_err(failed)?;
+        let start = verdicts.tally.upto;
+        if begun.send(verdicts).is_err() {
+            return Ok(Ended::Abandoned);
+        }
+        file.rewind().map_err(failed)?;
+        let framing = Framing {
+            claim: &claim,
+            reading: &reading,
+            size,
+        };
         let taker = Taker {
-            reader: &self,
+            framing: &framing,
+            records: &records,
             hash,
             from: start.offset,
             batch: Batch::new(),
             bytes: 0,
         };
-        match self.frame(input, start, taker) {
+        match framing.run(file, damage, start, taker) {
             Ok(ended) => Ok(ended),
             Err(error) => Err(failed(error)),
         }
     }
+}
 
-    /// The content's hash; `None` when nobody waits for it any more.
-    fn hash(&self, input: &mut File) -> io::Result<Option<String>> {
-        let mut hasher = blake3::Hasher::new();
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            if self.records.is_closed() {
-                return Ok(None);
-            }
-            match input.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(length) => {
-                    hasher.update(&chunk[..length]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+/// The content's hash; `None` when nobody waits for it any more.
+fn hash(file: &mut File, goes_on: impl Fn() -> bool) -> io::Result<Option<String>> {
+    let mut hasher = blake3::Hasher::new();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        if !goes_on() {
+            return Ok(None);
         }
-        let hash = hasher.finalize();
-        // 128 bits tell files apart.
-        Ok(Some(hash.to_hex()[..32].to_owned()))
+        match file.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => {
+                hasher.update(&chunk[..length]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
+    let hash = hasher.finalize();
+    // 128 bits tell files apart.
+    Ok(Some(hash.to_hex()[..32].to_owned()))
+}
 
-    fn frame(&self, mut input: File, start: Mark, mut taker: Taker<'_>) -> io::Result<Ended> {
+/// The way from a file to its records.
+struct Framing<'a> {
+    claim: &'a Claim,
+    reading: &'a Reading,
+    /// In bytes, unpacked.
+    size: u64,
+}
+
+impl Framing<'_> {
+    fn run(&self, file: File, damage: Option<&str>, start: Mark, mut taker: Taker<'_>) -> io::Result<Ended> {
         let limit = self.reading.max_record;
         let formats = &self.reading.formats;
-        let is_taken = match self.file.format {
+        if let Some(what) = damage {
+            let unframed = self.damaged(file, what)?;
+            let is_taken = self.take_whole(start, &mut taker, Err(unframed));
+            return Ok(taker.end(is_taken));
+        }
+        let mut input = Input::new(file, is_packed(&self.claim.name));
+        let is_taken = match self.claim.format {
             Format::JsonLines => {
                 let mut lines = Lines::new(buffered(input), limit);
                 lines.resume_at(start)?;
@@ -151,7 +215,7 @@ impl Reader {
                 let (Some(path), lists) = (formats.record.clone(), formats.lists.clone()) else {
                     return Ok(Ended::NotReady);
                 };
-                match self.encoding_of(&mut input)? {
+                match encoding_of(&mut input, formats.encoding)? {
                     Ok(encoding) => {
                         let mut records = xml::Records::new(buffered(input), encoding, path, lists, limit);
                         records.resume_at(start)?;
@@ -170,25 +234,23 @@ impl Reader {
                 taker.take_all(|| records.read(), Body::Value)?
             }
         };
-        Ok(match is_taken && taker.hand_over() {
-            true => Ended::Whole,
-            false => Ended::Abandoned,
-        })
+        Ok(taker.end(is_taken))
     }
 
-    /// In which encoding an XML file is.
-    fn encoding_of(&self, input: &mut File) -> io::Result<Result<Encoding, Unframed>> {
-        if let Some(encoding) = self.reading.formats.encoding {
-            return Ok(Ok(encoding));
-        }
-        let mut beginning = Vec::new();
-        input.by_ref().take(1 << 10).read_to_end(&mut beginning)?;
-        input.rewind()?;
-        Ok(xml::encoding_of(&beginning).map_err(|why| Unframed {
-            bytes: beginning,
+    /// What there is of a packed file that cannot be unpacked.
+    fn damaged(&self, file: File, what: &str) -> io::Result<Unframed> {
+        let mut bytes = Vec::new();
+        file.take(self.reading.max_record as u64)
+            .read_to_end(&mut bytes)?;
+        Ok(Unframed {
+            bytes,
             is_cut: true,
-            why,
-        }))
+            why: Malformed {
+                line: 1,
+                column: 1,
+                what: what.to_owned().into(),
+            },
+        })
     }
 
     /// Takes the one record that stands for all of the file, unless it was taken before.
@@ -201,11 +263,12 @@ impl Reader {
         Framed {
             number: 1,
             line: 1,
+            begins: 0,
             next: Mark {
                 records: 1,
                 lines: 0,
                 column: 0,
-                offset: self.file.stamp.size,
+                offset: self.size,
             },
             content,
         }
@@ -214,7 +277,8 @@ impl Reader {
 
 /// Makes records of what was framed and hands them over.
 struct Taker<'a> {
-    reader: &'a Reader,
+    framing: &'a Framing<'a>,
+    records: &'a mpsc::Sender<Batch>,
     hash: String,
     /// Where the next record begins, in bytes.
     from: u64,
@@ -240,7 +304,8 @@ impl Taker<'_> {
 
     /// Adds a record, and hands over what is enough; false when nobody takes it.
     fn take<T>(&mut self, framed: Framed<T>, body: impl FnOnce(T) -> Body) -> bool {
-        let Reader { name, file, .. } = self.reader;
+        let Framing { claim, .. } = self.framing;
+        let name = &claim.name;
         let attributes = vec![
             ("file.name".to_owned(), name.clone()),
             ("file.record".to_owned(), framed.number.to_string()),
@@ -252,7 +317,7 @@ impl Taker<'_> {
             Err(unframed) => {
                 unreadable = Some(unframed.why.to_string());
                 // Of a record that was cut nobody should try to read the half.
-                let content_type = match file.format {
+                let content_type = match claim.format {
                     _ if unframed.is_cut => media_type::BYTES,
                     Format::Csv => media_type::CSV,
                     Format::Json | Format::JsonLines => media_type::JSON,
@@ -265,13 +330,13 @@ impl Taker<'_> {
         let place = Place {
             file: name.clone(),
             hash: self.hash.clone(),
-            size: file.stamp.size,
+            size: self.framing.size,
             mark: framed.next,
         };
         let record = Record {
             id: format!("{name}:{}:{}", self.hash, framed.number),
             key: None,
-            time: Some(file.stamp.modified),
+            time: Some(claim.stamp.modified),
             subject: Some(format!("{name}#{}", framed.number)),
             attributes,
             body,
@@ -281,10 +346,16 @@ impl Taker<'_> {
         let length = framed.next.offset.saturating_sub(self.from);
         self.from = framed.next.offset;
         // A header or blank lines may lie between, so no more than a record can have is counted.
-        let length =
-            usize::try_from(length).map_or(BATCH_BYTES, |length| length.min(self.reader.reading.max_record));
-        self.bytes += length;
-        self.batch.push((record, length));
+        let most = self.framing.reading.max_record;
+        let size = usize::try_from(length).map_or(most, |length| length.min(most));
+        self.bytes += size;
+        let spot = Spot {
+            record: framed.number,
+            line: framed.line,
+            begins: framed.begins,
+            next: framed.next,
+        };
+        self.batch.push(Piece { record, spot, size });
         self.batch.len() < BATCH && self.bytes < BATCH_BYTES || self.hand_over()
     }
 
@@ -292,12 +363,37 @@ impl Taker<'_> {
     fn hand_over(&mut self) -> bool {
         self.bytes = 0;
         let batch = std::mem::take(&mut self.batch);
-        batch.is_empty() || self.reader.records.blocking_send(batch).is_ok()
+        batch.is_empty() || self.records.blocking_send(batch).is_ok()
+    }
+
+    fn end(&mut self, is_taken: bool) -> Ended {
+        match is_taken && self.hand_over() {
+            true => Ended::Whole,
+            false => Ended::Abandoned,
+        }
     }
 }
 
-fn buffered(input: File) -> BufReader<File> {
+fn buffered(input: Input) -> BufReader<Input> {
     BufReader::with_capacity(CHUNK, input)
+}
+
+/// In which encoding an XML file is, if it was not `told`.
+pub(crate) fn encoding_of(
+    input: &mut Input,
+    told: Option<Encoding>,
+) -> io::Result<Result<Encoding, Unframed>> {
+    if let Some(encoding) = told {
+        return Ok(Ok(encoding));
+    }
+    let mut beginning = Vec::new();
+    input.by_ref().take(1 << 10).read_to_end(&mut beginning)?;
+    input.rewind()?;
+    Ok(xml::encoding_of(&beginning).map_err(|why| Unframed {
+        bytes: beginning,
+        is_cut: true,
+        why,
+    }))
 }
 
 fn bytes_of(content_type: &str, bytes: Vec<u8>) -> Body {

@@ -36,6 +36,12 @@ impl Outlet {
         self.0.accept(record, None).await
     }
 
+    /// As [`Outlet::send`], and says why a record was parked, where that is known: for sources that put what was
+    /// refused beside their input.
+    pub async fn send_and_hear(&self, record: Record) -> Result<(Receipt, Option<String>), Fault> {
+        self.0.accept_and_tell(record).await
+    }
+
     /// As [`Outlet::send`], for sources with a caller at the other end who will not wait (webhooks).
     ///
     /// Faults: [`crate::Remedy::Wait`] when the bus did not confirm within `patience`: the record may or may not
@@ -82,4 +88,9 @@ pub trait Intake: Send + Sync {
 
     /// See [`Outlet::stopping`].
     async fn stopping(&self);
+
+    /// See [`Outlet::send_and_hear`].
+    async fn accept_and_tell(&self, record: Record) -> Result<(Receipt, Option<String>), Fault> {
+        Ok((self.accept(record, None).await?, None))
+    }
 }

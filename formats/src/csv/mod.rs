@@ -88,6 +88,7 @@ impl<R: BufRead> Rows<R> {
         Ok(Some(Framed {
             number: self.records,
             line: row.line,
+            begins: row.begins,
             next: Mark {
                 records: self.records,
                 lines: row.last_line,

@@ -12,6 +12,7 @@ use crate::{
 pub(super) struct Row {
     pub(super) line: u64,
     pub(super) last_line: u64,
+    pub(super) begins: u64,
     pub(super) next: u64,
     pub(super) bytes: Vec<u8>,
     pub(super) end: &'static [u8],
@@ -24,6 +25,7 @@ impl Row {
         Self {
             line: line.number,
             last_line: line.number,
+            begins: line.begins,
             next: line.next,
             bytes: line.bytes,
             end: line.end,
@@ -33,12 +35,13 @@ impl Row {
     }
 
     pub(super) fn too_long(line: Line, limit: usize) -> Self {
-        let (number, next) = (line.number, line.next);
+        let (number, begins, next) = (line.number, line.begins, line.next);
         // Restored when the row is told.
         let bad = too_long(line, limit, Encoding::Utf8);
         Self {
             line: number,
             last_line: number,
+            begins,
             next,
             bytes: bad.bytes,
             end: b"",

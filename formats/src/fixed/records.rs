@@ -69,6 +69,7 @@ impl<R: BufRead> Records<R> {
             let Framed {
                 number,
                 line,
+                begins,
                 next,
                 content,
             } = framed;
@@ -85,6 +86,7 @@ impl<R: BufRead> Records<R> {
             Framed {
                 number,
                 line,
+                begins,
                 next,
                 content,
             }
@@ -137,12 +139,14 @@ fn read_columns<R: BufRead>(
     {
         return Ok(None);
     }
+    let begins = next.offset;
     next.offset += input.encoding.width(&bytes);
     next.records += 1;
     next.lines += 1;
     Ok(Some(Framed {
         number: next.records,
         line: next.records,
+        begins,
         next: *next,
         content: Ok(bytes),
     }))

@@ -37,16 +37,18 @@ pub struct Records<R> {
 struct Begun {
     line: u64,
     column: u64,
+    begins: u64,
     fault: Option<Malformed>,
     /// In a broken record only its end tag is sought: how many elements of its name began within.
     within: Option<u64>,
 }
 
 impl Begun {
-    fn at(line: u64, column: u64) -> Self {
+    fn at((line, column): (u64, u64), begins: u64) -> Self {
         Self {
             line,
             column,
+            begins,
             fault: None,
             within: None,
         }
@@ -95,12 +97,13 @@ impl<R: BufRead> Records<R> {
                 self.scanner.keep_from_tag();
             }
             let (line, column) = (self.scanner.lines + 1, self.scanner.column);
+            let begins = self.scanner.tag_begins();
             let token = self.scanner.token()?;
             let problem = match token {
                 Token::Aside => None,
                 Token::Start | Token::Empty => {
                     if begun.is_none() && self.is_record() {
-                        begun = Some(Begun::at(line, column));
+                        begun = Some(Begun::at((line, column), begins));
                     }
                     self.start(begun.as_mut(), token == Token::Empty)
                 }
@@ -108,7 +111,7 @@ impl<R: BufRead> Records<R> {
                 Token::Doctype => Some(NO_DOCTYPE.to_owned()),
                 Token::Broken => {
                     if begun.is_none() && self.is_record() {
-                        begun = Some(Begun::at(line, column));
+                        begun = Some(Begun::at((line, column), begins));
                         // It is open all the same: its end tag is sought.
                         self.start(begun.as_mut(), false);
                     }
@@ -163,17 +166,23 @@ impl<R: BufRead> Records<R> {
         };
         let length = bytes.len();
         self.scanner.skip(before)?;
-        let line = self.scanner.lines + 1;
+        let (line, begins) = (self.scanner.lines + 1, self.scanner.offset);
         self.scanner.skip(length)?;
-        Ok(Some(self.framed(line, Ok(value))))
+        Ok(Some(self.framed(line, begins, Ok(value))))
     }
 
     /// A record that ends here.
-    fn framed(&mut self, line: u64, content: Result<Value<'static>, Unframed>) -> Framed<Value<'static>> {
+    fn framed(
+        &mut self,
+        line: u64,
+        begins: u64,
+        content: Result<Value<'static>, Unframed>,
+    ) -> Framed<Value<'static>> {
         self.records += 1;
         Framed {
             number: self.records,
             line,
+            begins,
             next: Mark {
                 records: self.records,
                 lines: self.scanner.lines,
@@ -325,7 +334,7 @@ impl<R: BufRead> Records<R> {
             is_cut,
             why,
         });
-        self.framed(begun.line, content)
+        self.framed(begun.line, begun.begins, content)
     }
 
     fn beside_root(&self) -> String {
@@ -357,7 +366,10 @@ impl<R: BufRead> Records<R> {
     ) -> Framed<Value<'static>> {
         self.is_done = true;
         self.records += 1;
-        let begins = begun.as_ref().map_or(line, |begun| begun.line);
+        let (first_line, begins) = match &begun {
+            Some(begun) => (begun.line, begun.begins),
+            None => (line, self.scanner.kept_from),
+        };
         let why = begun.and_then(|begun| begun.fault).unwrap_or(Malformed {
             line,
             column,
@@ -366,7 +378,8 @@ impl<R: BufRead> Records<R> {
         let bytes = std::mem::take(&mut self.scanner.kept);
         Framed {
             number: self.records,
-            line: begins,
+            line: first_line,
+            begins,
             next: Mark {
                 records: self.records,
                 lines: self.scanner.lines,

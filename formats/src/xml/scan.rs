@@ -34,7 +34,7 @@ pub(super) struct Scanner<R> {
     /// Whether there was more.
     pub(super) is_cut: bool,
     /// Where it began.
-    kept_from: u64,
+    pub(super) kept_from: u64,
     /// The beginning of the tag.
     tag: Vec<u8>,
     /// The last bytes of the tag before its `>`.
@@ -74,6 +74,11 @@ impl<R: BufRead> Scanner<R> {
         self.kept.clear();
         self.kept.push(b'<');
         self.is_cut = false;
+    }
+
+    /// The byte with the `<` that was just read.
+    pub(super) fn tag_begins(&self) -> u64 {
+        self.offset.saturating_sub(self.encoding().width(b"<"))
     }
 
     /// Forgets what was kept.

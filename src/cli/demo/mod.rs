@@ -217,7 +217,7 @@ async fn drain(runtime: &Runtime, plan: &Plan, home: &Path) -> Result<(), Fault>
     let drained = async {
         loop {
             let before = moves();
-            let mut is_drained = !home.join("drop/orders.jsonl").exists();
+            let mut is_drained = home.join("drop/done/orders.jsonl").exists();
             for queue in &plan.topology.queues {
                 is_drained &= runtime.bus().depth(&queue.name).await?.is_drained();
             }

@@ -1,238 +1,12 @@
-//! The file adapter against real folders: the contract of a source, and what is its own.
-#![allow(clippy::unwrap_used)]
+//! What the source does with its files, and what `check` says of its options.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::Path};
 
-use async_trait::async_trait;
-use tempfile::TempDir;
 use trunkline_file::File;
-use trunkline_formats::{Encoding, json};
-use trunkline_sdk::{
-    Adapter, Body, Endpoint, Entry, Fault, Place, Position, Record, Remedy, Settings, Source, Value,
-    contract::{Desk, source::SourcePeer},
-};
+use trunkline_formats::Encoding;
+use trunkline_sdk::{Adapter, Endpoint, Position, Record, Remedy, Settings, contract::Desk};
 
-/// A folder into which files are dropped.
-struct Folder {
-    home: TempDir,
-    settings: Settings,
-    /// How files are written.
-    format: Format,
-    files: usize,
-    records: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Format {
-    JsonLines,
-    Csv,
-    Xml,
-    Fixed,
-}
-
-/// Settings as their YAML would be read, here from JSON.
-fn settings(text: &str) -> Settings {
-    fn of(value: &Value<'_>) -> Settings {
-        let place = Place {
-            file: "flow.yaml".into(),
-            line: 1,
-            column: 1,
-            width: 1,
-        };
-        match value {
-            Value::Object(fields) => {
-                let entry = |(key, value): &(std::borrow::Cow<'_, str>, Value<'_>)| Entry {
-                    key: key.to_string(),
-                    place: place.clone(),
-                    value: of(value),
-                };
-                let entries = fields.iter().map(entry).collect();
-                Settings::map(place, entries)
-            }
-            Value::List(items) => Settings::list(place, items.iter().map(of).collect()),
-            Value::Text(text) => Settings::scalar(place, text.as_ref(), false),
-            other => Settings::scalar(place, json::write(other), false),
-        }
-    }
-    of(&json::read(text.as_bytes()).unwrap())
-}
-
-impl Folder {
-    fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        fs::create_dir(home.path().join("in")).unwrap();
-        Self {
-            home,
-            settings: Settings::of([("poll", "10ms")]),
-            format: Format::JsonLines,
-            files: 0,
-            records: 0,
-        }
-    }
-
-    fn of(format: Format, options: &str) -> Self {
-        let mut folder = Self::new();
-        folder.format = format;
-        folder.settings = settings(options);
-        folder
-    }
-
-    fn of_csv() -> Self {
-        Self::of(Format::Csv, r#"{"poll":"10ms"}"#)
-    }
-
-    fn of_xml() -> Self {
-        Self::of(Format::Xml, r#"{"poll":"10ms","record":"all/one"}"#)
-    }
-
-    fn of_fixed() -> Self {
-        let options = r#"{"poll":"10ms","format":"fixed","pattern":"*.txt","line_ends":false,"record_length":12,
-            "encoding":"cp500","fields":[{"name":"n","length":9,"decimals":0},{"name":"note","length":3}]}"#;
-        Self::of(Format::Fixed, options)
-    }
-
-    fn with(options: &[(&'static str, &'static str)]) -> Self {
-        let mut folder = Self::new();
-        folder.settings = Settings::of([("poll", "10ms")].iter().chain(options).copied());
-        folder
-    }
-
-    fn path(&self) -> PathBuf {
-        self.home.path().join("in")
-    }
-
-    /// Drops a file as its writers should: under another name first.
-    fn drop_file(&self, name: &str, content: impl AsRef<[u8]>) {
-        let part = self.path().join(format!("{name}.part"));
-        fs::write(&part, content).unwrap();
-        fs::rename(part, self.path().join(name)).unwrap();
-    }
-
-    fn names(&self, below: &str) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.path().join(below)) else {
-            return Vec::new();
-        };
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap())
-            .filter(|entry| entry.file_type().unwrap().is_file())
-            .map(|entry| entry.file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    async fn source(&self) -> Result<Box<dyn Source>, Fault> {
-        let system = File
-            .open(&Settings::of([("folder", "in")]), self.home.path())
-            .await?;
-        system.source(&self.settings).await
-    }
-
-    /// Runs the source as a batch and returns what it sent.
-    async fn run_once(&self, desk: &Desk, resume: Option<Position>) -> Result<Vec<Record>, Fault> {
-        let run = async { self.source().await?.run(desk.outlet(), resume).await };
-        tokio::time::timeout(Duration::from_secs(30), run)
-            .await
-            .expect("a batch ends")?;
-        Ok(desk.accepted())
-    }
-}
-
-#[async_trait]
-impl SourcePeer for Folder {
-    async fn offer(&mut self, records: usize) {
-        let (from, to) = (self.records, self.records + records);
-        let numbers = from..to;
-        let (extension, content): (_, String) = match self.format {
-            Format::JsonLines => ("jsonl", numbers.map(|n| format!("{{\"n\":{n}}}\n")).collect()),
-            Format::Csv => {
-                let rows = numbers.map(|n| format!("{n},\"two\nlines\"\n"));
-                ("csv", "n,note\n".to_owned() + &rows.collect::<String>())
-            }
-            Format::Xml => {
-                let elements = numbers.map(|n| format!("<one><n>{n}</n></one>\n"));
-                ("xml", format!("<all>{}</all>", elements.collect::<String>()))
-            }
-            Format::Fixed => ("txt", numbers.map(|n| format!("{n:09}abc")).collect()),
-        };
-        let name = format!("{:04}.{extension}", self.files);
-        let content = match self.format {
-            Format::Fixed => Encoding::Cp500.encode(&content).unwrap().into_owned(),
-            _ => content.into_bytes(),
-        };
-        self.drop_file(&name, content);
-        self.files += 1;
-        self.records = to;
-    }
-
-    async fn open(&mut self) -> Box<dyn Source> {
-        self.source().await.unwrap()
-    }
-
-    async fn told(&mut self) -> Option<usize> {
-        let done = self.names("done").into_iter();
-        Some(
-            done.map(|name| {
-                let bytes = fs::read(self.path().join("done").join(name)).unwrap();
-                let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-                match self.format {
-                    Format::JsonLines | Format::Xml => lines,
-                    // Two lines each, behind a header.
-                    Format::Csv => lines / 2,
-                    Format::Fixed => bytes.len() / 12,
-                }
-            })
-            .sum(),
-        )
-    }
-
-    fn most_in_flight(&self) -> usize {
-        256
-    }
-
-    async fn spoil(&mut self) -> bool {
-        fs::rename(self.path(), self.home.path().join("elsewhere")).unwrap();
-        true
-    }
-}
-
-mod json_lines {
-    use super::Folder;
-    trunkline_sdk::source_contract!(Folder::new());
-}
-
-mod csv {
-    use super::Folder;
-    trunkline_sdk::source_contract!(Folder::of_csv());
-}
-
-mod xml {
-    use super::Folder;
-    trunkline_sdk::source_contract!(Folder::of_xml());
-}
-
-mod fixed {
-    use super::Folder;
-    trunkline_sdk::source_contract!(Folder::of_fixed());
-}
-
-fn body(record: &Record) -> String {
-    match &record.body {
-        Body::Value(value) => format!("value {}", json::write(value)),
-        Body::Bytes { content_type, bytes } => {
-            format!("{content_type} {}", String::from_utf8_lossy(bytes).escape_debug())
-        }
-    }
-}
-
-fn attribute<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
-    let found = record.attributes.iter().find(|(key, _)| key == name);
-    found.map(|(_, value)| value.as_str())
-}
+use crate::folder::{Folder, Format, attribute, body, settings};
 
 #[tokio::test]
 async fn files_are_read_in_name_order_and_moved_and_what_is_not_ours_stays() {
@@ -441,12 +215,14 @@ async fn a_file_that_was_changed_in_the_middle_stops_the_flow_and_a_new_one_of_i
     folder.drop_file("orders.jsonl", "{}\n{}\n{}\n");
     let all = folder.run_once(&desk, None).await.unwrap();
     let [middle, end] = [1, 2].map(|index: usize| all[index].position.clone());
-    folder.drop_file("orders.jsonl", "{}\n[]\n{}\n");
+    let begun = folder.path().join("processing/orders.jsonl");
+    fs::write(&begun, "{}\n[]\n{}\n").unwrap();
     // when, then
     let fault = folder.run_once(&Desk::default(), middle).await.unwrap_err();
     assert_eq!(fault.remedy, Remedy::Stop);
-    assert!(folder.path().join("orders.jsonl").exists());
+    assert!(begun.exists());
     // when, then: the one before had been sent to its end
+    fs::rename(begun, folder.path().join("orders.jsonl")).unwrap();
     let records = folder.run_once(&Desk::default(), end).await.unwrap();
     assert_eq!(records.len(), 3);
     assert!(
@@ -468,7 +244,7 @@ async fn a_file_that_grows_while_it_is_read_stops_the_flow_and_is_not_moved() {
     let run = tokio::spawn(async move { source.run(outlet, None).await });
     desk.wait_for(1).await;
     // when
-    let path = folder.path().join("orders.jsonl");
+    let path = folder.path().join("processing/orders.jsonl");
     let mut grown = fs::read(&path).unwrap();
     grown.extend_from_slice(b"{}\n");
     fs::write(&path, grown).unwrap();
