@@ -22,6 +22,8 @@ pub(crate) struct Statement {
     pub(crate) text: String,
     /// The parameters in the order of their numbers, each once however often it is used.
     pub(crate) parameters: Vec<Parameter>,
+    /// Text literals that are written as a parameter and are none: `':sku'`. They start at the quote.
+    pub(crate) quoted: Vec<Parameter>,
 }
 
 /// A named parameter: `:quantity`, `:buyer.email`.

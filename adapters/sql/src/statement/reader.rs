@@ -19,6 +19,7 @@ pub(super) struct Reader<'t> {
     copied: usize,
     out: String,
     parameters: Vec<Parameter>,
+    quoted: Vec<Parameter>,
     flaws: Vec<Flaw>,
     /// Where the first word of the statement stands.
     first: Option<usize>,
@@ -36,6 +37,7 @@ impl<'t> Reader<'t> {
             copied: 0,
             out: String::with_capacity(text.len()),
             parameters: Vec::new(),
+            quoted: Vec::new(),
             flaws: Vec::new(),
             first: None,
             ended: None,
@@ -57,7 +59,10 @@ impl<'t> Reader<'t> {
                     self.flaw(start, "the text holds several statements", "a sink runs one statement; write the others into a flow of their own, or into a function of the database");
                     return;
                 }
-                b'\'' => self.skip_quoted(b'\'', false),
+                b'\'' => {
+                    self.skip_quoted(b'\'', false);
+                    self.note_quoted(start);
+                }
                 b'"' => self.skip_quoted(b'"', false),
                 b'`' if self.dialect == Dialect::Sqlite => self.skip_quoted(b'`', false),
                 b'[' if self.dialect == Dialect::Sqlite => self.skip_bracketed(),
@@ -112,6 +117,7 @@ impl<'t> Reader<'t> {
         Ok(Statement {
             text: self.out.trim().to_owned(),
             parameters: self.parameters,
+            quoted: self.quoted,
         })
     }
 
@@ -187,6 +193,24 @@ impl<'t> Reader<'t> {
                 "a quoted name is not closed"
             },
         );
+    }
+
+    /// The literal that starts here and ends at `self.at` may have been meant as a parameter.
+    fn note_quoted(&mut self, start: usize) {
+        let inside = self.text[start..self.at]
+            .strip_prefix("':")
+            .and_then(|rest| rest.strip_suffix('\''));
+        if let Some(path) = inside
+            && path
+                .split('.')
+                .all(|name| name.bytes().next().is_some_and(is_word_start) && name.bytes().all(is_word))
+        {
+            self.quoted.push(Parameter {
+                path: path.to_owned(),
+                offset: start,
+                json: false,
+            });
+        }
     }
 
     fn skip_bracketed(&mut self) {
