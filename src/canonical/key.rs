@@ -174,6 +174,7 @@ fn field(descriptor: &MessageDescriptor, word: &str) -> Result<FieldDescriptor, 
     let fields: Vec<_> = descriptor.fields().map(|field| field.name().to_owned()).collect();
     let known = || fields.iter().map(String::as_str);
     let hint = match trunkline_sdk::nearest(word, known()) {
+        None if word == "this" => "leave it out: a key is the path of a field, as in `order_id`".to_owned(),
         Some(near) => format!("did you mean `{near}`?"),
         None => format!(
             "its fields: {}",

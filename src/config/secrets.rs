@@ -204,7 +204,10 @@ pub(super) fn has_password(url: &str) -> bool {
     passwords(&characters).iter().any(|range| !is_variable(range))
 }
 
-/// Between the `:` behind the user and the `@` before the host of each URL.
+/// Also at the end of `sslpassword=` and the like.
+const PASSWORD_OPTION: &[char] = &['p', 'a', 's', 's', 'w', 'o', 'r', 'd', '='];
+
+/// Between the `:` behind the user and the `@` before the host of each URL, and behind `password=` in its query.
 fn passwords(line: &[char]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -224,6 +227,15 @@ fn passwords(line: &[char]) -> Vec<Range<usize>> {
             && start + colon + 1 < host
         {
             found.push(start + colon + 1..host);
+        }
+        let mut query = start;
+        while let Some(at) = find(&line[..end], query, PASSWORD_OPTION) {
+            let value = at + PASSWORD_OPTION.len();
+            let rest = &line[value..end];
+            query = rest.iter().position(|c| *c == '&').map_or(end, |at| value + at);
+            if value < query {
+                found.push(value..query);
+            }
         }
         from = end;
     }

@@ -162,10 +162,15 @@ impl Scope<'_> {
     /// The text of a mapping: the file it names, or itself.
     pub(crate) fn mapping(&mut self, settings: &Settings) -> Option<Source> {
         let text = settings.text().unwrap_or_default();
-        if !text.ends_with(".cel") {
+        let is_mapping = text.ends_with(".cel");
+        let found = self.files.text(text);
+        // No expression looks like the path of a file.
+        if !is_mapping && !text.starts_with("maps/") && found.is_none() {
             return self.expression(settings);
         }
-        if let Some(found) = self.files.text(text) {
+        if let Some(found) = found
+            && is_mapping
+        {
             return Some(Source::file(text, Arc::clone(found)));
         }
         if self.files.is_unread(text) {
@@ -173,8 +178,11 @@ impl Scope<'_> {
         }
         let known: Vec<_> = self.files.in_folder("maps").map(|(name, _)| &**name).collect();
         let hint = unknown_hint(text, known.iter().copied(), "mappings");
-        self.problem(&settings.place, format!("there is no file `{text}`"))
-            .hint = Some(hint);
+        let what = match is_mapping {
+            true => format!("there is no file `{text}`"),
+            false => format!("`{text}` is no mapping: its file ends with `.cel`"),
+        };
+        self.problem(&settings.place, what).hint = Some(hint);
         None
     }
 }

@@ -36,7 +36,7 @@ use crate::{
     sink::{Database, Job, SqlSink},
     source::{Origin, Reading, SqlSource},
     sqlite::Sqlite,
-    statement::{Dialect, Flaw, Statement},
+    statement::{Dialect, Flaw, Parameter, Statement},
 };
 
 /// The adapter `sql`.
@@ -222,6 +222,14 @@ fn check_statement(
     for parameter in &statement.parameters {
         let place = settings.within(parameter.offset..parameter.offset + 1 + parameter.path.len());
         problems.extend(shape.and_then(|shape| shape::check(parameter, shape, &place)));
+    }
+    let leads = |quoted: &&Parameter| shape.is_some_and(|shape| shape.find(&quoted.path).is_ok());
+    for Parameter { path, offset, .. } in statement.quoted.iter().filter(leads) {
+        let place = settings.within(*offset..offset + path.len() + 3);
+        problems.push(
+            Problem::new(&place, format!("`':{path}'` is a text, and not the field"))
+                .hint(format!("write `:{path}` without quotes: a value needs none")),
+        );
     }
     Some(statement)
 }

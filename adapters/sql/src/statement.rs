@@ -45,6 +45,8 @@ pub(crate) struct Statement {
     pub(crate) parameters: Vec<Parameter>,
     /// Which of the parameters stands at each place of the text, counted from 0.
     pub(crate) places: Vec<usize>,
+    /// Text literals that are written as a parameter and are none: `':sku'`. They start at the quote.
+    pub(crate) quoted: Vec<Parameter>,
 }
 
 /// A named parameter: `:quantity`, `:buyer.email`.

@@ -74,6 +74,10 @@ pub(super) fn keys(
         let Some((name, descriptor)) = channels.get(&entry.name) else {
             continue;
         };
+        // That there is none was told.
+        if text.is_empty() {
+            continue;
+        }
         match KeyPath::compile(descriptor, text) {
             Ok(path) => {
                 let partitions = entry

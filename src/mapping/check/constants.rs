@@ -265,6 +265,32 @@ impl Checker<'_> {
         }
     }
 
+    /// The rules of a field that is never set and then counts as zero or empty, asked of an empty message.
+    pub(super) fn check_unset(&mut self, descriptor: &FieldDescriptor, at: Span) {
+        if descriptor.supports_presence() || !has_rules(descriptor) {
+            return;
+        }
+        let Some(rules) = self.rules_of(descriptor.parent_message()) else {
+            return;
+        };
+        let Ok(found) = rules.check(&[], std::time::SystemTime::now) else {
+            return;
+        };
+        let ours = found
+            .told
+            .into_iter()
+            .find(|violation| violation.path == descriptor.name());
+        if let Some(violation) = ours {
+            let what = format!(
+                "`{}` is never set and breaks the rule `{}`: {}",
+                descriptor.full_name(),
+                violation.rule,
+                violation.what
+            );
+            self.refuse(at, what, Some(&super::assign::line(descriptor)));
+        }
+    }
+
     fn rules_of(&mut self, message: &MessageDescriptor) -> Option<Arc<Rules>> {
         if let Some((_, rules)) = self.rules.iter().find(|(known, _)| known == message) {
             return rules.clone();

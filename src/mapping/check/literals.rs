@@ -254,6 +254,8 @@ impl Checker<'_> {
             if !is_set && rules::is_required(&field) {
                 let what = format!("required field `{}` is never set", field.full_name());
                 self.refuse(at, what, Some(&super::assign::line(&field)));
+            } else if !is_set {
+                self.check_unset(&field, at);
             }
         }
         for oneof in message.oneofs() {

@@ -32,12 +32,14 @@ pub(crate) fn parse(source: &Source) -> Result<Expr, Vec<Problem>> {
     let tree = parser.expression();
     if let Ok(tree) = &tree {
         if !matches!(parser.token(), Token::End) {
-            let what = format!("{} cannot follow the expression before it", parser.found());
-            parser.refuse(
-                parser.here(),
-                &what,
-                Some("an operator or a comma may be missing"),
-            );
+            let found = parser.found();
+            let hint = match &*found {
+                "`and`" => "CEL writes it `&&`",
+                "`or`" => "CEL writes it `||`",
+                _ => "an operator or a comma may be missing",
+            };
+            let what = format!("{found} cannot follow the expression before it");
+            parser.refuse(parser.here(), &what, Some(hint));
         }
         if tree.height > MAX_HEIGHT {
             parser.too_deep(tree.span);

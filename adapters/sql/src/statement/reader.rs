@@ -2,7 +2,7 @@
 
 use super::{
     Dialect, Flaw, Parameter, Statement,
-    scanner::{Piece, Scanner, is_word},
+    scanner::{Piece, Scanner, is_word, is_word_start},
 };
 
 /// What a sink's statement may begin with: what changes data, and runs inside the sink's transaction.
@@ -21,6 +21,7 @@ pub(super) struct Reader<'t> {
     out: String,
     parameters: Vec<Parameter>,
     places: Vec<usize>,
+    quoted: Vec<Parameter>,
     flaws: Vec<Flaw>,
     /// Where the first word of the statement stands.
     first: Option<usize>,
@@ -37,6 +38,7 @@ impl<'t> Reader<'t> {
             out: String::with_capacity(text.len()),
             parameters: Vec::new(),
             places: Vec::new(),
+            quoted: Vec::new(),
             flaws: Vec::new(),
             first: None,
             ended: None,
@@ -82,6 +84,7 @@ impl<'t> Reader<'t> {
                 }
                 Piece::Text => {
                     self.first.get_or_insert(start);
+                    self.note_quoted(start, scanner.at());
                 }
             }
         }
@@ -112,6 +115,7 @@ impl<'t> Reader<'t> {
             text: self.out.trim().to_owned(),
             parameters: self.parameters,
             places: self.places,
+            quoted: self.quoted,
         })
     }
 
@@ -121,6 +125,24 @@ impl<'t> Reader<'t> {
             what: what.to_owned(),
             hint,
         });
+    }
+
+    /// A literal may have been meant as a parameter.
+    fn note_quoted(&mut self, start: usize, end: usize) {
+        let inside = self.text[start..end]
+            .strip_prefix("':")
+            .and_then(|rest| rest.strip_suffix('\''));
+        if let Some(path) = inside
+            && path
+                .split('.')
+                .all(|name| name.bytes().next().is_some_and(is_word_start) && name.bytes().all(is_word))
+        {
+            self.quoted.push(Parameter {
+                path: path.to_owned(),
+                offset: start,
+                json: false,
+            });
+        }
     }
 
     /// A parameter stands here, and becomes a number.

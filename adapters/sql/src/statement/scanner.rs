@@ -207,7 +207,7 @@ impl<'t> Scanner<'t> {
 const LITERAL: &str = "a text literal is not closed";
 const NAME: &str = "a quoted name is not closed";
 
-fn is_word_start(byte: u8) -> bool {
+pub(super) fn is_word_start(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii()
 }
 
