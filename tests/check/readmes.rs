@@ -6,12 +6,22 @@ use trunkline::config::{self, Files, Landscape, Variables};
 
 #[test]
 fn what_the_readme_of_the_file_adapter_shows_is_right() {
-    shows_what_is_right("file", 5, "StockLevel", &["stock", "orders", "prices", "bookings"]);
+    shows_what_is_right(
+        "file",
+        5,
+        "StockLevel",
+        &["stock", "orders", "prices", "bookings"],
+    );
 }
 
 #[test]
 fn what_the_readme_of_the_timer_shows_is_right() {
     shows_what_is_right("timer", 3, "StockLevel", &["stock"]);
+}
+
+#[test]
+fn what_the_readme_of_the_mail_adapter_shows_is_right() {
+    shows_what_is_right("smtp", 3, "Order", &["orders"]);
 }
 
 /// At least so many blocks, which use these channels of this type.
@@ -58,7 +68,12 @@ fn shows_what_is_right(adapter: &str, blocks: usize, carried: &str, channels: &[
     }
     // when
     let files = Files::of(files.iter().map(|(name, text)| (&**name, &**text)));
-    let landscape = Landscape::of(".".into(), files, &Variables::new(&|_| Some("set".to_owned())), Vec::new());
+    let landscape = Landscape::of(
+        ".".into(),
+        files,
+        &Variables::new(&|_| Some("set".to_owned())),
+        Vec::new(),
+    );
     let problems = config::check(&landscape, trunkline_proto::descriptor_pool()).err();
     // then
     let problems = problems.unwrap_or_default();
