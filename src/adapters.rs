@@ -9,6 +9,7 @@ static WEBHOOK: trunkline_webhook::Webhook = trunkline_webhook::Webhook::new();
 /// All adapters, by the word under which a landscape uses them.
 pub static ADAPTERS: &[&dyn Adapter] = &[
     &trunkline_file::File,
+    &trunkline_http::Http,
     &SMTP,
     &trunkline_sql::Sql,
     &TIMER,

@@ -25,6 +25,8 @@ pub struct Tally {
     again: AtomicU64,
     published: AtomicU64,
     delivered: AtomicU64,
+    answered: AtomicU64,
+    unanswered: AtomicU64,
     retried: AtomicU64,
     filtered: DashMap<Rule, u64>,
     /// By the cause without its numbers: the same mistake in line 3 and in line 5 is one cause.
@@ -44,6 +46,10 @@ pub struct Counts {
     pub published: u64,
     /// Messages that have reached their system.
     pub delivered: u64,
+    /// Answers given to requests.
+    pub answered: u64,
+    /// Requests to which no answer came within their deadline.
+    pub unanswered: u64,
     /// Retries ordered.
     pub retried: u64,
     /// Messages that ended by a rule, per rule.
@@ -67,6 +73,14 @@ impl Tally {
 
     pub(crate) fn delivered(&self) {
         self.delivered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn answered(&self, answers: usize) {
+        self.answered.fetch_add(answers as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn unanswered(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn retried(&self) {
@@ -105,6 +119,8 @@ impl Tally {
             again: number(&self.again),
             published: number(&self.published),
             delivered: number(&self.delivered),
+            answered: number(&self.answered),
+            unanswered: number(&self.unanswered),
             retried: number(&self.retried),
             filtered: self
                 .filtered

@@ -96,6 +96,11 @@ async fn a_frozen_node_is_given_up_for_another(cluster: &Cluster) {
     cluster.node(leader).resume().await;
     // then
     traffic.goes_on().await;
+    // when: to the cluster it is partitioned, until it is started anew; `topology doctor` says so
+    cluster.node(leader).kill().await;
+    cluster.node(leader).start().await;
+    // then
+    traffic.goes_on().await;
     traffic.end("leader frozen with its clients", UNNOTICED).await;
     whole(cluster, &vhost).await;
 }

@@ -54,6 +54,18 @@ pub trait Adapter: Send + Sync {
         None
     }
 
+    /// How a sink with these settings keeps a repeat from acting twice, where that depends on them. Pure, and asked
+    /// of settings that may be wrong.
+    fn effect(&self, _system: &Settings, _sink: &Settings) -> Effect {
+        self.describe().effect
+    }
+
+    /// Whether a source with these settings asks ([`Outlet::ask`]) where others send: then some flow must answer, and its
+    /// process needs a way for answers. Pure, as [`Adapter::check`] is.
+    fn asks(&self, _source: &Settings) -> bool {
+        false
+    }
+
     /// Opens the system: its pool, listener or token. `home` is the landscape's folder, to which relative
     /// paths refer.
     ///
@@ -75,7 +87,7 @@ pub struct Description {
     pub source: Option<&'static [Opt]>,
     /// The options of a `to:` that writes to it; `None`: it has no sink.
     pub sink: Option<&'static [Opt]>,
-    /// How its sink keeps a repeated message from acting twice.
+    /// How its sink keeps a repeated message from acting twice; see [`Adapter::effect`].
     pub effect: Effect,
 }
 

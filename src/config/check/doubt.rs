@@ -3,14 +3,15 @@
 //! Where a sink earns "not twice" ([`Effect`]), a repeat is harmless, and there is nothing to say. Where it cannot, the
 //! flow must say which it prefers: an order that is shipped twice, or one that waits for a person.
 
-use trunkline_sdk::{Description, Effect, Options, Problem, Settings};
+use trunkline_sdk::{Effect, Options, Problem, Settings};
 
 use crate::config::{flow::TO, plan::InDoubt};
 
-/// `to` is the flow's end at a system whose adapter is this. `None`: what is wrong was told.
+/// `to` is the flow's end at a system of the adapter `name`, whose sink has this effect. `None`: what is wrong was told.
 pub(super) fn read(
     system: &str,
-    adapter: &Description,
+    name: &str,
+    effect: Effect,
     to: &Settings,
     problems: &mut Vec<Problem>,
 ) -> Option<InDoubt> {
@@ -20,8 +21,7 @@ pub(super) fn read(
     let options = Options::read(TO, &ours)
         .map_err(|found| problems.extend(found))
         .ok()?;
-    let (name, said) = (adapter.name, options.get("in_doubt"));
-    match (adapter.effect, said) {
+    match (effect, options.get("in_doubt")) {
         (Effect::Plain, None) => {
             let what =
                 format!("system `{system}` ({name}) cannot tell a message that comes again from a new one");
@@ -45,21 +45,10 @@ pub(super) fn read(
 mod tests {
     use super::*;
 
-    const fn adapter(effect: Effect) -> Description {
-        Description {
-            name: "mail",
-            summary: "for this test",
-            system: &[],
-            source: None,
-            sink: Some(&[]),
-            effect,
-        }
-    }
-
     fn told(effect: Effect, to: &[(&str, &str)]) -> Result<InDoubt, String> {
         let mut problems = Vec::new();
         let settings = Settings::of(to.iter().copied());
-        let read = read("letters", &adapter(effect), &settings, &mut problems);
+        let read = read("letters", "mail", effect, &settings, &mut problems);
         assert_eq!(read.is_none(), problems.len() == 1, "{problems:?}");
         read.ok_or_else(|| problems.remove(0).what)
     }

@@ -7,7 +7,7 @@ use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings};
 use super::{End, Systems, Uses, doubt, unknown_hint};
 use crate::{
     config::{
-        flow::{FlowFile, RETRY, beside_system},
+        flow::{FlowFile, REPLY, RETRY, beside_system},
         plan::{Feed, FlowPlan, Target},
         schemas::Schemas,
     },
@@ -193,6 +193,18 @@ impl Checker<'_, '_> {
             );
             return None;
         }
+        if to.text() == Some(REPLY) {
+            if matches!(feed, Some(Feed::System { .. })) {
+                self.problem(
+                    &to.place,
+                    "a flow that reads a system has nobody to answer",
+                    "send it to a channel, and let the flow that reads that end in `to: reply`",
+                );
+                return None;
+            }
+            let arrives = self.scope.carries.message().cloned();
+            return Some(Target::Reply { arrives });
+        }
         if let Some(name) = to.text() {
             self.uses.published.insert(name.to_owned());
             let channel = self.channel(to, "to")?;
@@ -217,8 +229,13 @@ impl Checker<'_, '_> {
             return None;
         }
         let told = self.scope.problems.len();
-        let in_doubt = doubt::read(system.as_str(), adapter.describe(), to, self.scope.problems);
         let settings = beside_system(to);
+        let effect = match self.systems.get(system.as_str()) {
+            Some((_, (_, of_system))) => adapter.effect(of_system, &settings),
+            None => adapter.describe().effect,
+        };
+        let name = adapter.describe().name;
+        let in_doubt = doubt::read(system.as_str(), name, effect, to, self.scope.problems);
         self.options(options, &settings);
         let in_doubt = in_doubt.filter(|_| self.scope.problems.len() == told)?;
         let shape = self.scope.carries.shape();
