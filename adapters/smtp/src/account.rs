@@ -270,7 +270,7 @@ mod tests {
                 Security::StartTls,
             ),
         ] {
-            let account = read(&[("url", url)]).ok().expect(url);
+            let account = read(&[("url", url)]).unwrap_or_else(|told| panic!("{url}: {told:?}"));
             let server = account.server.expect("it is known");
             assert_eq!(
                 (

@@ -14,12 +14,15 @@ use crate::{
     template::{Flaw, Slot, Template},
 };
 
+/// The text of the file that a setting names; `None`: it is not known yet. Errors: why it cannot be had.
+pub(crate) type Texts<'t> = dyn Fn(&Settings) -> Result<Option<Arc<str>>, String> + 't;
+
 /// The mail of a flow, whose files are read by `file`; all that is wrong at once, and what leads nowhere in what arrives.
 pub(crate) fn letter(
     settings: &Settings,
     account: Option<&Account>,
     shape: Option<&Shape>,
-    file: &dyn Fn(&Settings) -> Result<Option<Arc<str>>, String>,
+    file: &Texts<'_>,
 ) -> Result<Option<Letter>, Vec<Problem>> {
     let options = Options::read(SINK, settings)?;
     let mut problems = Vec::new();

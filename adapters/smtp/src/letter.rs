@@ -13,7 +13,7 @@ use lettre::{
 };
 use trunkline_sdk::{Fault, Value};
 
-use crate::template::{Flaw, Into, Slot, Template};
+use crate::template::{Escape, Flaw, Slot, Template};
 
 /// What all mails of a flow have in common.
 #[derive(Debug)]
@@ -73,13 +73,13 @@ impl Letter {
         {
             builder = builder.reply_to(mailbox);
         }
-        let fill = |option: &str, template: &Template, into| {
+        let fill = |option: &str, template: &Template, escape| {
             template
-                .fill(record, into, self.max_size)
+                .fill(record, escape, self.max_size)
                 .map_err(|what| refuse(option, what))
         };
         let builder = builder
-            .subject(fill("subject", &self.subject, Into::Header)?)
+            .subject(fill("subject", &self.subject, Escape::Header)?)
             .message_id(Some(message_id_of(flow, message_id, self.from.email.domain())))
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
@@ -88,12 +88,12 @@ impl Letter {
         let text = self
             .text
             .as_ref()
-            .map(|text| fill("text", text, Into::Text))
+            .map(|text| fill("text", text, Escape::Text))
             .transpose()?;
         let html = self
             .html
             .as_ref()
-            .map(|html| fill("html", html, Into::Html))
+            .map(|html| fill("html", html, Escape::Html))
             .transpose()?;
         let message = match (text, html) {
             (Some(text), Some(html)) => builder.multipart(MultiPart::alternative_plain_html(text, html)),
@@ -173,14 +173,14 @@ impl Addressee {
     /// `None`: the record has no address.
     fn fill(&self, record: &Value<'_>) -> Result<Option<Mailbox>, String> {
         let most = 1024;
-        let address = self.address.fill(record, Into::Header, most)?;
+        let address = self.address.fill(record, Escape::Header, most)?;
         let address = address.trim();
         if address.is_empty() {
             return Ok(None);
         }
         let address = parse(address).ok_or_else(|| "the message holds no mail address there".to_owned())?;
         let name = match &self.name {
-            Some(name) => Some(name.fill(record, Into::Header, most)?),
+            Some(name) => Some(name.fill(record, Escape::Header, most)?),
             None => None,
         };
         Ok(Some(Mailbox::new(named(name), address)))

@@ -35,9 +35,9 @@ pub(crate) struct Flaw {
     pub(crate) what: String,
 }
 
-/// What a value is put into.
+/// What a value must not be mistaken for where it is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Into {
+pub(crate) enum Escape {
     Text,
     Html,
     Header,
@@ -104,24 +104,24 @@ impl Template {
     }
 
     /// The text with the values of a record. Null is nothing. Errors: as a sentence that shows no value.
-    pub(crate) fn fill(&self, record: &Value<'_>, into: Into, most: usize) -> Result<String, String> {
+    pub(crate) fn fill(&self, record: &Value<'_>, escape: Escape, most: usize) -> Result<String, String> {
         let mut filled = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => filled.push_str(text),
                 Part::Slot(slot) => {
                     let value = slot.text(record)?;
-                    match into {
-                        Into::Text => filled.push_str(&value),
-                        Into::Html => push_escaped(&mut filled, &value),
-                        Into::Header if value.chars().any(char::is_control) => {
+                    match escape {
+                        Escape::Text => filled.push_str(&value),
+                        Escape::Html => push_escaped(&mut filled, &value),
+                        Escape::Header if value.chars().any(char::is_control) => {
                             return Err(format!(
                                 "the value of `{{{{{}}}}}` has a line break or another control character, which no \
                                  header may hold",
                                 slot.path
                             ));
                         }
-                        Into::Header => filled.push_str(&value),
+                        Escape::Header => filled.push_str(&value),
                     }
                 }
             }
@@ -215,9 +215,9 @@ mod tests {
         ])
     }
 
-    fn fill(text: &str, into: Into) -> Result<String, String> {
+    fn fill(text: &str, escape: Escape) -> Result<String, String> {
         let template = Template::read(text, 0).expect(text);
-        template.fill(&order(), into, 1 << 20)
+        template.fill(&order(), escape, 1 << 20)
     }
 
     #[test]
@@ -225,20 +225,20 @@ mod tests {
         assert_eq!(
             fill(
                 "{{buyer.name}}: {{ id }} {x} }}[{{gone.deep}}{{buyer.phone}}]",
-                Into::Text
+                Escape::Text
             ),
             Ok("Zoë: 0012.50 {x} }}[]".to_owned())
         );
-        assert_eq!(fill("", Into::Text), Ok(String::new()));
+        assert_eq!(fill("", Escape::Text), Ok(String::new()));
     }
 
     #[test]
     fn a_value_is_no_markup_and_no_header() {
         assert_eq!(
-            fill("<p>{{note}}</p>", Into::Html),
+            fill("<p>{{note}}</p>", Escape::Html),
             Ok("<p>&lt;b&gt;&quot;it&#39;s&quot; &amp; more&lt;/b&gt;\r\nBcc: a@b</p>".to_owned())
         );
-        let refused = fill("Order {{note}}", Into::Header).expect_err("it has a line break");
+        let refused = fill("Order {{note}}", Escape::Header).expect_err("it has a line break");
         assert!(refused.contains("control character") && !refused.contains("Bcc"));
     }
 
@@ -251,11 +251,11 @@ mod tests {
             ("{{lines}}", "a list, not a single value"),
             ("{{buyer}}", "an object, not a single value"),
         ] {
-            let what = fill(text, Into::Text).expect_err(text);
+            let what = fill(text, Escape::Text).expect_err(text);
             assert!(what.contains(told), "{what}");
         }
         let long = Template::read("{{buyer.name}}", 0).expect("it is right");
-        assert!(long.fill(&order(), Into::Text, 3).is_err());
+        assert!(long.fill(&order(), Escape::Text, 3).is_err());
     }
 
     #[test]

@@ -51,7 +51,9 @@ impl Tls {
 /// Whether an error of a handshake says that there will be no TLS with this server: its certificate is not trusted, or
 /// it speaks none.
 pub(crate) fn is_refusal(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|error| error.is::<rustls::Error>())
+    error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
 }
 
 fn read_roots(path: &Path) -> Result<RootCertStore, Fault> {
