@@ -1,14 +1,14 @@
-//! The files that options of systems name: read with the landscape, so that an adapter can look into them in its check
-//! and yet open nothing.
+//! The files that options of systems name, and those of flows' ends at them: read with the landscape, so that an adapter
+//! can look into them in its check and yet open nothing.
 //!
 //! Promises: a path that leads to no file within the landscape is told. Not promised: that a file elsewhere is there:
 //! it may be only where the landscape runs.
 
 use std::path::{Component, Path};
 
-use trunkline_sdk::{Entry, Kind, Opt, Problem, Settings};
+use trunkline_sdk::{Adapter, Entry, Kind, Opt, Problem, Settings};
 
-use super::{Landscape, landscape::SystemEntry};
+use super::{Files, Landscape, landscape::SystemEntry};
 use crate::adapters;
 
 /// Reads the named files, and tells their texts to the settings that name them.
@@ -17,10 +17,13 @@ pub(super) fn take(landscape: &mut Landscape) {
         home,
         files,
         systems,
+        flows,
         findings,
         ..
     } = landscape;
-    for (option, value) in systems.iter().flat_map(naming) {
+    let ends = flows.iter().filter_map(|flow| flow.to.as_ref());
+    let ends = ends.flat_map(|to| naming_end(systems, to));
+    for (option, value) in systems.iter().flat_map(naming).chain(ends) {
         let Some(path) = value.text().filter(|path| !path.is_empty()) else {
             continue;
         };
@@ -36,56 +39,92 @@ pub(super) fn take(landscape: &mut Landscape) {
 
 /// Tells settings that name a file its text, where that was read.
 pub(super) fn tell(landscape: &mut Landscape) {
-    let Landscape { files, systems, .. } = landscape;
+    let Landscape {
+        files,
+        systems,
+        flows,
+        ..
+    } = landscape;
+    for to in flows.iter_mut().filter_map(|flow| flow.to.as_mut()) {
+        let told = telling(to, &naming_end(systems, to), files);
+        *to = told.unwrap_or_else(|| to.clone());
+    }
     for system in systems {
-        let texts: Vec<_> = naming(system)
-            .filter_map(|(option, value)| Some((option.name, files.text(value.text()?)?.clone())))
-            .collect();
-        if texts.is_empty() {
-            continue;
-        }
-        let told = |entry: &Entry| {
-            let text = texts.iter().find(|(name, _)| *name == entry.key);
-            let value = match text {
-                Some((_, text)) => entry.value.clone().naming(text.clone()),
-                None => entry.value.clone(),
-            };
-            Entry {
+        let named: Vec<_> = naming(system).collect();
+        let adapter = |entry: &Entry| {
+            let value = telling(&entry.value, &named, files)?;
+            Some(Entry {
                 value,
                 ..entry.clone()
-            }
+            })
         };
-        let adapter = |entry: &Entry| Entry {
-            value: Settings::map(
-                entry.value.place.clone(),
-                entry
-                    .value
-                    .entries()
-                    .unwrap_or_default()
-                    .iter()
-                    .map(told)
-                    .collect(),
-            ),
-            ..entry.clone()
-        };
-        let adapters = system.value.entries().unwrap_or_default();
-        system.value = Settings::map(system.value.place.clone(), adapters.iter().map(adapter).collect());
+        let adapters: Option<Vec<_>> = system
+            .value
+            .entries()
+            .unwrap_or_default()
+            .iter()
+            .map(adapter)
+            .collect();
+        if let Some(adapters) = adapters.filter(|adapters| !adapters.is_empty()) {
+            system.value = Settings::map(system.value.place.clone(), adapters);
+        }
     }
+}
+
+/// The same settings, told the texts of the files that these of its options name; `None`: none of them was read.
+fn telling(settings: &Settings, named: &[(&'static Opt, &Settings)], files: &Files) -> Option<Settings> {
+    let texts: Vec<_> = named
+        .iter()
+        .filter_map(|(option, value)| Some((option.name, files.text(value.text()?)?.clone())))
+        .collect();
+    if texts.is_empty() {
+        return None;
+    }
+    let told = |entry: &Entry| {
+        let text = texts.iter().find(|(name, _)| *name == entry.key);
+        let value = match text {
+            Some((_, text)) => entry.value.clone().naming(text.clone()),
+            None => entry.value.clone(),
+        };
+        Entry {
+            value,
+            ..entry.clone()
+        }
+    };
+    let entries = settings.entries().unwrap_or_default().iter().map(told).collect();
+    Some(Settings::map(settings.place.clone(), entries))
 }
 
 /// The options of a system that name files, with their values.
 fn naming(system: &SystemEntry) -> impl Iterator<Item = (&'static Opt, &Settings)> {
-    let adapter = match system.value.entries() {
-        Some([adapter]) => Some(adapter),
+    let used = adapter(system);
+    let options = used.map_or(&[][..], |(adapter, _)| adapter.describe().system);
+    options
+        .iter()
+        .filter_map(move |option| Some((option, used?.1.get(option.name)?)))
+        .filter(|(option, _)| matches!(option.kind, Kind::File))
+}
+
+/// The options of a flow's end at a system that name files, with their values.
+fn naming_end<'e>(systems: &[SystemEntry], to: &'e Settings) -> Vec<(&'static Opt, &'e Settings)> {
+    let name = to.get("system").and_then(Settings::text);
+    let system = systems.iter().find(|system| Some(system.name.as_str()) == name);
+    let options = system
+        .and_then(adapter)
+        .and_then(|(adapter, _)| adapter.describe().sink);
+    let options = options.unwrap_or_default().iter();
+    options
+        .filter(|option| matches!(option.kind, Kind::File))
+        .filter_map(|option| Some((option, to.get(option.name)?)))
+        .collect()
+}
+
+/// The adapter of a system, with its settings.
+fn adapter(system: &SystemEntry) -> Option<(&'static dyn Adapter, &Settings)> {
+    match system.value.entries() {
+        Some([adapter]) => Some((adapters::find(&adapter.key)?, &adapter.value)),
         _ => None,
-    };
-    let named = adapter.and_then(|adapter| Some((adapters::find(&adapter.key)?, &adapter.value)));
-    named.into_iter().flat_map(|(adapter, settings)| {
-        let options = adapter.describe().system.iter();
-        options
-            .filter(|option| matches!(option.kind, Kind::File))
-            .filter_map(|option| Some((option, settings.get(option.name)?)))
-    })
+    }
 }
 
 /// Whether a path stays in the landscape's folder.

@@ -29,6 +29,25 @@ fn what_the_readme_of_the_webhook_adapter_shows_is_right() {
 }
 
 #[test]
+fn what_the_readme_of_the_timer_shows_is_right() {
+    let files = shown("timer");
+    assert!(files.len() >= 3, "{files:#?}");
+    is_right(
+        files,
+        &["stock"],
+        "trunkline.commerce.v1.StockLevel",
+        "StockLevel{ sku: \"A\", counted_at: timestamp(this.scheduled) }\n",
+    );
+}
+
+#[test]
+fn what_the_readme_of_the_smtp_adapter_shows_is_right() {
+    let files = shown("smtp");
+    assert!(files.len() >= 3, "{files:#?}");
+    is_right(files, &["orders"], "trunkline.commerce.v1.Order", "");
+}
+
+#[test]
 fn what_the_readme_of_the_http_adapter_shows_is_right() {
     let files = shown("http");
     assert!(files.len() >= 6, "{files:#?}");
