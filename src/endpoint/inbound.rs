@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ use crate::{
     flow::{Failed, Keys, Steps, Verdict, cause, onward, outputs, tell_refused, valid},
     message::{Content, Message, Trace},
     names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
-    observe::Tally,
+    observe::{Standing, Tally},
     recovery::Patience,
 };
 
@@ -96,7 +96,10 @@ impl Inbound {
         }));
         // When the source returns it drops its outlet, and that ends the intake.
         let work = source.run(outlet, resume);
-        let (ended, (), ()) = tokio::join!(work, self.take_in(offered, &key), async { drop(starting) });
+        let (ended, (), ()) = tokio::join!(work, self.take_in(offered, &key), async {
+            self.tally.stands(Standing::AtWork);
+            drop(starting);
+        });
         ended
     }
 
@@ -184,6 +187,7 @@ impl Inbound {
     async fn publish(&self, mut pending: Vec<Pending>) -> bool {
         let mut patience = Patience::new();
         let mut told = false;
+        let began = Instant::now();
         loop {
             let (hops, answers): (Vec<_>, Vec<_>) = pending
                 .into_iter()
@@ -196,6 +200,7 @@ impl Inbound {
                 match result {
                     Ok(()) => {
                         self.tally.published(onward);
+                        self.tally.done(began.elapsed(), answers.len());
                         for (answer, receipt) in answers {
                             // Closed: its sender gave up in the meantime, and will send it again.
                             let _ = answer.send(receipt);

@@ -2,6 +2,7 @@
 
 mod inbound;
 mod outbound;
+mod writing;
 
 pub(crate) use inbound::Inbound;
 pub(crate) use outbound::{Door, Opened, Outbound};

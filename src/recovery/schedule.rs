@@ -128,7 +128,12 @@ impl Patience {
 
     /// With no delay longer than this, but for the jitter.
     pub fn up_to(longest: Duration) -> Self {
-        Self(exponential(Duration::from_millis(100), 2.0, longest, 0.3))
+        Self::between(Duration::from_millis(100), longest)
+    }
+
+    /// Beginning with the first of these delays, and with none longer than the second, but for the jitter.
+    pub fn between(first: Duration, longest: Duration) -> Self {
+        Self(exponential(first, 2.0, longest, 0.3))
     }
 
     /// The next delay.

@@ -19,7 +19,7 @@ use crate::{
     config::FlowPlan,
     endpoint::{Inbound, Outbound},
     flow,
-    observe::Tally,
+    observe::{Standing, Tally},
     recovery::Patience,
 };
 
@@ -61,13 +61,14 @@ impl Task {
             // Whatever it had in its hands goes back to its queue, and what was open is opened again.
             let ended = AssertUnwindSafe(self.once()).catch_unwind().await;
             let Err(fault) = ended.unwrap_or_else(|_| Err(broken())) else {
-                return;
+                return self.tally.stands(Standing::Ended);
             };
             let flow = &self.plan.name;
             if *self.stopping.borrow() {
                 tracing::debug!(%flow, error = %fault, "ended while stopping");
-                return;
+                return self.tally.stands(Standing::Ended);
             }
+            self.tally.stands(Standing::Waits(fault.to_string()));
             if began.elapsed() > STEADY {
                 (patience, told) = (Patience::new(), String::new());
             }
