@@ -207,14 +207,14 @@ impl Outcomes for Wave<'_> {
         delivery.attempt += 1;
         let ticket = ticket(&delivery);
         self.ended
-            .insert(ticket, Ended::Again(key, Box::new(delivery), rung.delay()));
+            .insert(ticket, Ended::Again(key, Box::new(delivery), rung.spread()));
     }
 
     fn put_off(&mut self, delivery: Delivery, step: &str, fault: &Fault) {
         match self.lane(&delivery) {
             Some(key) => {
                 let ticket = ticket(&delivery);
-                let again = Ended::Again(key, Box::new(delivery), PUT_OFF.delay());
+                let again = Ended::Again(key, Box::new(delivery), PUT_OFF.spread());
                 self.ended.insert(ticket, again);
             }
             None => {
