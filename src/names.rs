@@ -71,6 +71,10 @@ name!(
     QueueName
 );
 name!(
+    /// Where the answer to a request goes: at most 255 bytes, ours begin with [`ReturnAddress::OURS`].
+    ReturnAddress
+);
+name!(
     /// A message's id: ours are UUIDs in text form, others' are kept as they are. At most 255 bytes.
     MessageId
 );
@@ -149,6 +153,16 @@ impl QueueName {
     /// The name of the queue that holds what was parked: `<queue>.dead`.
     pub fn parked(&self) -> String {
         format!("{self}.dead")
+    }
+}
+
+impl ReturnAddress {
+    /// What the addresses of our processes begin with; their name follows.
+    pub(crate) const OURS: &str = "trunkline.reply.";
+
+    /// The address that a request tells.
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
     }
 }
 

@@ -28,7 +28,7 @@ impl Envelope {
     pub(super) fn of(outgoing: &Outgoing) -> Result<Self, Fault> {
         let message = &outgoing.message;
         let envelope = match &outgoing.to {
-            Destination::Channel(_) => Self::seal(message, 1, None, None),
+            Destination::Channel(_) | Destination::Reply(_) => Self::seal(message, 1, None, None),
             Destination::Queue { attempt, cause, .. } => Self::seal(message, *attempt, cause.as_ref(), None),
             Destination::Retry { attempt, cause, .. } => Self::seal(message, *attempt, Some(cause), None),
             Destination::Parked {

@@ -17,6 +17,7 @@ pub mod envelope;
 mod limits;
 pub mod rabbitmq;
 mod replay;
+mod reply;
 mod subscription;
 mod topology;
 
@@ -32,12 +33,13 @@ pub use difference::{Difference, DifferenceKind};
 pub use drain::{Drained, drain, holds};
 pub use replay::replay_key;
 pub(crate) use replay::requested;
+pub use reply::Replies;
 pub use subscription::{Delivery, Receipt, Settle, Subscription};
 pub use topology::{Channel, Queue, Takes, Topology};
 
 use crate::{
     message::Message,
-    names::{ChannelName, FlowName, MessageId, ProcessName, QueueName, SystemName},
+    names::{ChannelName, FlowName, MessageId, ProcessName, QueueName, ReturnAddress, SystemName},
     recovery::Rung,
 };
 
@@ -71,11 +73,17 @@ pub trait Bus: Send + Sync {
     ///
     /// Faults: [`trunkline_sdk::Remedy::Stop`] when an output has nowhere to go, or the bus has stopped;
     /// `Reopen` when an input went back to its queue because its subscription ended; `DeadLetter` when a body is
-    /// too large; `Wait` when the bus has no room for now.
+    /// too large, or nobody waits for an answer any more; `Wait` when the bus has no room for now.
     async fn complete(&self, hops: Vec<Hop>) -> Vec<Result<(), Refused>>;
 
     /// The state stored last under this key by a completed hop.
     async fn state(&self, key: &StateKey) -> Result<Option<Bytes>, Fault>;
+
+    /// Where the answers to this process's requests arrive; made when it is first asked for.
+    ///
+    /// Faults: [`trunkline_sdk::Remedy::Stop`] when we may not make it, [`trunkline_sdk::Remedy::Reopen`] when the bus
+    /// is away.
+    async fn replies(&self) -> Result<Arc<Replies>, Fault>;
 
     /// Whether a queue was declared here, by whomever. Nothing is made.
     async fn exists(&self, queue: &QueueName) -> Result<bool, Fault>;
@@ -201,6 +209,9 @@ pub enum Destination {
         /// Why.
         cause: Cause,
     },
+    /// To whoever waits for the answer to a request. It may get lost on its way; if it is known that nobody waits at
+    /// the address any more, that is a fault of its hop.
+    Reply(ReturnAddress),
     /// To the parked messages of one queue.
     Parked {
         /// The queue it came from.

@@ -1,5 +1,6 @@
 //! What can be known from the files, before anything runs. Pure: no network, no clock, no other file.
 
+mod answers;
 mod channels;
 mod clear;
 mod cycles;
@@ -111,6 +112,7 @@ pub fn plan(landscape: &Landscape, model: &DescriptorPool) -> (Plan, Vec<Problem
     }
     systems::check_ends(&systems, &uses, &mut problems);
     channels::check_ends(landscape, &uses, &mut problems);
+    answers::check(landscape, &systems, &flows, &uses, &mut problems);
     cycles::check(landscape, &flows, &mut problems);
     memory::check(landscape, &flows, &mut problems);
     clear::check(landscape, &mut problems);

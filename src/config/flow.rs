@@ -30,7 +30,7 @@ pub(crate) const FLOW: &[Opt] = &[
         name: "to",
         kind: Kind::Any,
         need: Need::Optional,
-        summary: "a channel, or a system: `{ system: erp, … }`; not with a `route` as last step",
+        summary: "a channel, a system: `{ system: erp, … }`, or `reply`: the return address of a request; not with a `route` as last step",
     },
     Opt {
         name: "retry",
@@ -39,6 +39,9 @@ pub(crate) const FLOW: &[Opt] = &[
         summary: "how often and when a message is tried again before it is parked",
     },
 ];
+
+/// The word of a `to:` that answers to the return address of each message; so no channel may be called so.
+pub(crate) const REPLY: &str = "reply";
 
 /// The words of a `from:` at a system, beside the options of its adapter.
 pub(crate) const FROM: &[Opt] = &[

@@ -30,6 +30,7 @@ pub use compatibility::Before;
 pub use files::Files;
 pub(crate) use files::first_place;
 pub use flow::FlowFile;
+pub(crate) use flow::REPLY;
 pub(crate) use known::Known;
 pub use landscape::{ChannelEntry, Landscape, SystemEntry};
 pub use plan::{BusAddress, Feed, FlowPlan, InDoubt, Plan, SystemPlan, Target};

@@ -49,6 +49,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether the source of this flow asks, and waits for answers.
+    pub fn asks(&self, flow: &FlowPlan) -> bool {
+        let Feed::System { system, settings } = &flow.feed else {
+            return false;
+        };
+        self.systems
+            .get(system)
+            .is_some_and(|plan| plan.adapter.asks(settings))
+    }
+
     /// The flows of one process, or all of them.
     pub fn flows_of(&self, process: Option<&ProcessName>) -> impl Iterator<Item = &FlowPlan> {
         let chosen = process.and_then(|process| self.processes.get(process));
@@ -189,7 +199,7 @@ impl FlowPlan {
         };
         let sink = match &self.target {
             Target::System { system, .. } => Some(system),
-            Target::Channel(_) | Target::Routed => None,
+            Target::Channel(_) | Target::Reply { .. } | Target::Routed => None,
         };
         source.into_iter().chain(sink)
     }
@@ -232,6 +242,11 @@ pub enum Target {
         /// What becomes of a message of which the system did not say whether it took it.
         in_doubt: InDoubt,
     },
+    /// To whoever asked: the return address of each message.
+    Reply {
+        /// The type of the canonical messages that are the answers; `None`: native records.
+        arrives: Option<MessageDescriptor>,
+    },
     /// Where the last step, a `route`, sends each.
     Routed,
 }
@@ -250,7 +265,7 @@ impl Target {
     pub fn channel(&self) -> Option<&ChannelName> {
         match self {
             Target::Channel(channel) => Some(channel),
-            Target::System { .. } | Target::Routed => None,
+            Target::System { .. } | Target::Reply { .. } | Target::Routed => None,
         }
     }
 }

@@ -2,22 +2,24 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use prost_reflect::DescriptorPool;
 use tokio::sync::{mpsc, oneshot, watch};
-use trunkline_sdk::{Fault, Intake, Outlet, Position, Receipt, Record, Source};
+use trunkline_sdk::{Fault, Outlet, Position, Receipt, Record, Source};
+
+use super::asking::{Answers, Desk, Request};
 
 use crate::{
     bus::{Bus, Destination, Hop, Outgoing, StateKey},
     canonical::rules::Rules,
-    config::{Feed, FlowPlan},
+    config::{Feed, FlowPlan, Target},
     flow::{Failed, Keys, Steps, Verdict, cause, onward, outputs, tell_refused, valid},
     message::{Content, Message, Trace},
-    names::{ChannelName, FlowName, MessageId, QueueName, SystemName},
+    names::{FlowName, MessageId, QueueName, SystemName},
     observe::{Standing, Tally},
     recovery::Patience,
 };
@@ -32,18 +34,21 @@ pub(crate) struct Inbound {
     uri: Arc<str>,
     queue: QueueName,
     steps: Steps,
-    target: Option<ChannelName>,
+    target: Target,
     keys: Keys,
     makes: Option<Arc<Rules>>,
+    types: DescriptorPool,
     bus: Arc<dyn Bus>,
     tally: Arc<Tally>,
     stopping: watch::Receiver<bool>,
 }
 
 /// A record on its way, and who waits for its receipt.
-struct Offered {
-    record: Record,
-    answer: oneshot::Sender<Receipt>,
+pub(super) struct Offered {
+    pub(super) record: Record,
+    pub(super) answer: oneshot::Sender<Receipt>,
+    /// Set where an answer is waited for.
+    pub(super) request: Option<Request>,
 }
 
 /// A hop, and who waits for it.
@@ -53,9 +58,10 @@ struct Pending {
 }
 
 impl Inbound {
-    /// The intake of this flow; `None` if the flow reads a channel.
+    /// The intake of this flow; `None` if the flow reads a channel. `types`: those that answers may have.
     pub(crate) fn new(
         plan: &FlowPlan,
+        types: &DescriptorPool,
         bus: Arc<dyn Bus>,
         tally: Arc<Tally>,
         stopping: watch::Receiver<bool>,
@@ -69,9 +75,10 @@ impl Inbound {
             uri: format!("/{system}/{}", plan.name).into(),
             queue: QueueName::of_source(system, &plan.name),
             steps: plan.steps.clone(),
-            target: plan.target.channel().cloned(),
+            target: plan.target.clone(),
             keys: plan.keys.clone(),
             makes: plan.makes.clone(),
+            types: types.clone(),
             bus,
             tally,
             stopping,
@@ -93,6 +100,11 @@ impl Inbound {
         let outlet = Outlet::new(Arc::new(Desk {
             sender,
             stopping: self.stopping.clone(),
+            system: self.system.clone(),
+            flow: self.flow.clone(),
+            bus: self.bus.clone(),
+            tally: self.tally.clone(),
+            answers: Answers::new(self.types.clone()),
         }));
         // When the source returns it drops its outlet, and that ends the intake.
         let work = source.run(outlet, resume);
@@ -107,7 +119,12 @@ impl Inbound {
         let mut batch = Vec::with_capacity(BATCH);
         while offered.recv_many(&mut batch, BATCH).await > 0 {
             let mut pending: Vec<Pending> = Vec::with_capacity(batch.len());
-            for Offered { record, answer } in batch.drain(..) {
+            for Offered {
+                record,
+                answer,
+                request,
+            } in batch.drain(..)
+            {
                 // Nobody waits: its sender was told that it is not safe, and sends it again. Not so with a position,
                 // which the next record's would pass over.
                 if answer.is_closed() && record.position.is_none() {
@@ -117,7 +134,7 @@ impl Inbound {
                     .position
                     .as_ref()
                     .map(|position| (key.clone(), position.0.clone()));
-                let (outputs, receipt) = self.steps(record).await;
+                let (outputs, receipt) = self.steps(record, request).await;
                 match pending.last_mut() {
                     // Records with a position go as one hop, so that the position never gets ahead of a record.
                     Some(last) if position.is_some() && last.hop.state.is_some() => {
@@ -136,10 +153,14 @@ impl Inbound {
     }
 
     /// Takes a record through the steps: what it becomes on the bus, and what its sender hears then.
-    async fn steps(&self, record: Record) -> (Vec<Outgoing>, Receipt) {
+    async fn steps(&self, record: Record, request: Option<Request>) -> (Vec<Outgoing>, Receipt) {
         self.tally.received(false);
         let unreadable = record.unreadable.clone();
-        let message = self.message(record);
+        let mut message = self.message(record);
+        if let Some(Request { address, expires_at }) = request {
+            message.reply_to = Some(address.as_str().into());
+            message.expires_at = Some(expires_at);
+        }
         let original = message.clone();
         let applied = match unreadable {
             None => self.steps.apply(message).await,
@@ -151,7 +172,7 @@ impl Inbound {
         };
         let outcome = match applied {
             Ok(Verdict::Emitted(emitted)) => valid(self.makes.as_deref(), emitted.iter(), &self.tally)
-                .and_then(|()| outputs(emitted, self.target.as_ref(), &self.keys)),
+                .and_then(|()| outputs(emitted, &self.target, &self.keys)),
             Ok(Verdict::Filtered(rule)) => {
                 let receipt = Receipt::Filtered(rule.to_string());
                 self.tally.filtered(rule);
@@ -285,41 +306,5 @@ impl Pending {
             },
             answers: vec![answer],
         }
-    }
-}
-
-/// The source's side of the intake.
-struct Desk {
-    sender: mpsc::Sender<Offered>,
-    stopping: watch::Receiver<bool>,
-}
-
-#[async_trait]
-impl Intake for Desk {
-    async fn accept(&self, record: Record, patience: Option<Duration>) -> Result<Receipt, Fault> {
-        let (answer, answered) = oneshot::channel();
-        // Unconstrained: a source keeps many of these in one set of futures, polled in its order. One that used up
-        // its turn would be polled behind its successors, and their positions pass over it.
-        let accepted = tokio::task::unconstrained(async {
-            self.sender.send(Offered { record, answer }).await.ok()?;
-            answered.await.ok()
-        });
-        let receipt = match patience {
-            Some(patience) => tokio::time::timeout(patience, accepted).await.unwrap_or(None),
-            None => accepted.await,
-        };
-        receipt.ok_or_else(|| {
-            let what = if *self.stopping.borrow() {
-                "Trunkline is stopping"
-            } else {
-                "the bus has not confirmed the record"
-            };
-            Fault::wait(what, Duration::from_secs(5))
-        })
-    }
-
-    async fn stopping(&self) {
-        // An error means that the runtime is gone, which is a stop as well.
-        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
     }
 }

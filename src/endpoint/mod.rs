@@ -1,5 +1,6 @@
 //! Where systems meet the bus: [`Inbound`], from a source to a channel; [`Outbound`], from a flow into a sink.
 
+mod asking;
 mod inbound;
 mod outbound;
 mod writing;

@@ -15,10 +15,10 @@ use super::{Emitted, Failed, Keys, Rule, Steps, Verdict, ordered};
 use crate::{
     bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription},
     canonical::rules::Rules,
-    config::{Feed, FlowPlan},
+    config::{Feed, FlowPlan, Target},
     endpoint::Outbound,
     message::Content,
-    names::{ChannelName, FlowName, QueueName, TypeName},
+    names::{FlowName, QueueName, ReturnAddress, TypeName},
     observe::{Standing, Tally},
     recovery::{Patience, Rung, Schedule},
 };
@@ -38,7 +38,7 @@ pub(crate) struct Flow {
     pub(super) name: FlowName,
     pub(super) type_name: TypeName,
     steps: Steps,
-    target: Option<ChannelName>,
+    target: Target,
     keys: Keys,
     makes: Option<Arc<Rules>>,
     reads: Option<Arc<Rules>>,
@@ -70,7 +70,7 @@ pub(crate) async fn run(
         name: plan.name.clone(),
         type_name: type_name.clone(),
         steps: plan.steps.clone(),
-        target: plan.target.channel().cloned(),
+        target: plan.target.clone(),
         keys: plan.keys.clone(),
         makes: plan.makes.clone(),
         reads: plan.reads.clone(),
@@ -227,7 +227,7 @@ impl Flow {
             .iter()
             .filter(|emitted| emitted.message.id != of.message.id);
         valid(self.makes.as_deref(), made, &self.tally)?;
-        outputs(emitted, self.target.as_ref(), &self.keys)
+        outputs(emitted, &self.target, &self.keys)
     }
 
     pub(super) async fn step(&self, delivery: &Delivery) -> Result<Verdict, Failed> {
@@ -242,6 +242,9 @@ impl Flow {
             .is_some_and(|at| at < Timestamp::now())
         {
             return Ok(Verdict::Filtered(Rule("expired".into())));
+        }
+        if matches!(self.target, Target::Reply { .. }) && delivery.message.reply_to.is_none() {
+            return Ok(Verdict::Filtered(Rule("no return address".into())));
         }
         self.steps.apply(delivery.message.clone()).await
     }
@@ -322,18 +325,29 @@ impl Flow {
         let mut patience = Patience::new();
         let mut told = false;
         while !hops.is_empty() {
-            let onward: Vec<_> = hops.iter().map(|hop| (onward(hop), ending(hop))).collect();
+            let facts = |hop: &Hop| (onward(hop), answers(hop), ending(hop));
+            let expected: Vec<_> = hops.iter().map(facts).collect();
             let results = self.bus.complete(std::mem::take(&mut hops)).await;
             let mut refused = Vec::new();
-            for (result, (onward, ending)) in results.into_iter().zip(onward) {
+            for (result, (onward, answers, ending)) in results.into_iter().zip(expected) {
                 match result {
                     Ok(()) => {
                         self.tally.published(onward);
+                        self.tally.answered(answers);
                         if let Some(given) = ending {
                             self.tally.done(given.elapsed(), 1);
                         }
                     }
-                    Err(Refused { hop, fault }) if fault.remedy == Remedy::DeadLetter && onward > 0 => {
+                    Err(Refused { mut hop, fault })
+                        if fault.remedy == Remedy::DeadLetter && hop.outputs.iter().any(is_late) =>
+                    {
+                        self.tally.filtered(Rule("late reply".into()));
+                        hop.outputs.retain(|output| !is_late(output));
+                        hops.push(hop);
+                    }
+                    Err(Refused { hop, fault })
+                        if fault.remedy == Remedy::DeadLetter && onward + answers > 0 =>
+                    {
                         let inputs = hop.inputs.into_iter();
                         hops.extend(inputs.map(|input| parked(input, &fault)));
                     }
@@ -397,6 +411,17 @@ fn ending(hop: &Hop) -> Option<Instant> {
     (!hop.outputs.iter().any(is_retry)).then(|| input.receipt.given())
 }
 
+/// How many answers a hop gives.
+fn answers(hop: &Hop) -> usize {
+    let is_answer = |output: &&Outgoing| matches!(output.to, Destination::Reply(_));
+    hop.outputs.iter().filter(is_answer).count()
+}
+
+/// Whether this output of a hop that was refused may be an answer for which nobody waits any more.
+fn is_late(output: &Outgoing) -> bool {
+    matches!(output.to, Destination::Reply(_)) && output.too_large().is_none()
+}
+
 /// Tells, once per outage, that the bus does not take what a flow has.
 pub(crate) fn tell_refused(flow: &FlowName, hops: usize, fault: &Fault) {
     if fault.remedy == Remedy::Stop {
@@ -438,18 +463,19 @@ pub(crate) fn obeys(rules: Option<&Rules>, bytes: &[u8], tally: &Tally) -> Resul
 }
 
 /// Gives what came out of the steps its destination.
-pub(crate) fn outputs(
-    emitted: Vec<Emitted>,
-    target: Option<&ChannelName>,
-    keys: &Keys,
-) -> Result<Vec<Outgoing>, Failed> {
-    let outgoing = |Emitted { mut message, to }| match to.or_else(|| target.cloned()) {
+pub(crate) fn outputs(emitted: Vec<Emitted>, target: &Target, keys: &Keys) -> Result<Vec<Outgoing>, Failed> {
+    let outgoing = |Emitted { mut message, to }| match to.or_else(|| target.channel().cloned()) {
         Some(channel) => {
             if let Some(keyed) = keys.get(&channel) {
                 let key = keyed.key(&message);
                 message.key = Some(key.map_err(|fault| Failed { step: "to", fault })?);
             }
             let to = Destination::Channel(channel);
+            Ok(Outgoing { to, message })
+        }
+        None if matches!(target, Target::Reply { .. }) && message.reply_to.is_some() => {
+            let address = message.reply_to.take().unwrap_or_default();
+            let to = Destination::Reply(ReturnAddress::new(&address));
             Ok(Outgoing { to, message })
         }
         None => {

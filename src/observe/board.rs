@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{Standing, Tally};
 use crate::{
     bus::{Bus, Depth},
-    config::{Feed, FlowPlan, Target},
+    config::{Feed, FlowPlan},
     names::{ChannelName, FlowName, QueueName, SystemName},
 };
 
@@ -44,14 +44,10 @@ impl Board {
             Feed::Channel { channel, .. } => Some(channel),
             Feed::System { .. } => None,
         };
-        let written = match &plan.target {
-            Target::Channel(channel) => Some(channel),
-            Target::System { .. } | Target::Routed => None,
-        };
         self.flows.push(Watched {
             name: plan.name.clone(),
             system: plan.systems().next().cloned(),
-            channel: read.or(written).cloned(),
+            channel: read.or(plan.target.channel()).cloned(),
             tally,
             queues: plan.queues().into_iter().map(|queue| queue.name).collect(),
         });

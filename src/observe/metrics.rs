@@ -13,7 +13,7 @@ pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 
 type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
 
-const COUNTERS: [Counter; 7] = [
+const COUNTERS: [Counter; 9] = [
     (
         "accepted",
         "Records or messages taken in, repeats and retries included.",
@@ -41,6 +41,14 @@ const COUNTERS: [Counter; 7] = [
         counts.parked.values().sum()
     }),
     ("retried", "Retries ordered.", |counts| counts.retried),
+    ("answered", "Answers given to whoever asked.", |counts| {
+        counts.answered
+    }),
+    (
+        "unanswered",
+        "Requests to which no answer came in time.",
+        |counts| counts.unanswered,
+    ),
 ];
 
 type Gauge = (&'static str, &'static str, fn(&Depth) -> u64);

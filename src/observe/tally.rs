@@ -30,6 +30,8 @@ pub struct Tally {
     again: AtomicU64,
     published: AtomicU64,
     delivered: AtomicU64,
+    answered: AtomicU64,
+    unanswered: AtomicU64,
     retried: AtomicU64,
     is_paused: AtomicBool,
     standing: Mutex<Standing>,
@@ -52,6 +54,10 @@ pub struct Counts {
     pub published: u64,
     /// Messages that have reached their system.
     pub delivered: u64,
+    /// Answers given to requests.
+    pub answered: u64,
+    /// Requests to which no answer came within their deadline.
+    pub unanswered: u64,
     /// Retries ordered.
     pub retried: u64,
     /// Whether it is paused, because its system is down.
@@ -77,6 +83,14 @@ impl Tally {
 
     pub(crate) fn delivered(&self) {
         self.delivered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn answered(&self, answers: usize) {
+        self.answered.fetch_add(answers as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn unanswered(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn retried(&self) {
@@ -145,6 +159,8 @@ impl Tally {
             again: number(&self.again),
             published: number(&self.published),
             delivered: number(&self.delivered),
+            answered: number(&self.answered),
+            unanswered: number(&self.unanswered),
             retried: number(&self.retried),
             is_paused: self.paused(),
             filtered: self

@@ -10,6 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use prost_reflect::DescriptorPool;
 use trunkline_sdk::{Description, Fault, Opt, Outlet, Position, Settings, Source, System};
 
 use super::task::Work;
@@ -156,6 +157,11 @@ impl Systems {
             what: format!("system `{name}` ({adapter}): {}", what.unwrap_or(&fault.what)),
             ..fault
         }
+    }
+
+    /// The message types of the landscape.
+    pub(super) fn types(&self) -> &DescriptorPool {
+        &self.plan.types
     }
 
     /// The system, if it is open.

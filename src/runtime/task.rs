@@ -109,10 +109,12 @@ impl Task {
         };
         let (bus, tally, stopping) = (self.bus.clone(), self.tally.clone(), self.stopping.clone());
         match work {
-            Work::Read(mut source) => match Inbound::new(&self.plan, bus, tally, stopping) {
-                Some(inbound) => inbound.run(&mut *source, self.starting.take()).await,
-                None => Ok(()),
-            },
+            Work::Read(mut source) => {
+                match Inbound::new(&self.plan, self.systems.types(), bus, tally, stopping) {
+                    Some(inbound) => inbound.run(&mut *source, self.starting.take()).await,
+                    None => Ok(()),
+                }
+            }
             Work::Follow(sink) => {
                 let ended = flow::run(&self.plan, bus, sink.as_ref(), tally, stopping).await;
                 self.work = Some(Work::Follow(sink));

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 use trunkline::{
-    bus::{Bus, Depth, Hop, Parked, ParkedMark, Refused, StateKey, Subscription, Topology},
+    bus::{Bus, Depth, Hop, Parked, ParkedMark, Refused, Replies, StateKey, Subscription, Topology},
     names::QueueName,
 };
 use trunkline_sdk::Fault;
@@ -152,6 +152,10 @@ impl Bus for Gate {
 
     async fn state(&self, key: &StateKey) -> Result<Option<Bytes>, Fault> {
         self.behind.state(key).await
+    }
+
+    async fn replies(&self) -> Result<Arc<Replies>, Fault> {
+        self.behind.replies().await
     }
 
     async fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {

@@ -21,6 +21,7 @@ use trunkline::{
     runtime::Runtime,
     store::SqliteStore,
 };
+use trunkline_sdk::Adapter;
 
 use crate::{
     on_bus::{self, PATIENCE, assert_empty, channel, flow, queue},
@@ -102,6 +103,25 @@ impl<S: Subject> House<S> {
         for flow in &mut self.plan.flows {
             flow.steps = steps();
         }
+    }
+
+    /// Gives a system this adapter in place of its own.
+    pub(crate) fn replace_adapter(&mut self, system_name: &str, adapter: &'static dyn Adapter) {
+        let system = self.plan.systems.get_mut(&system(system_name));
+        system.expect("the landscape has it").adapter = adapter;
+    }
+
+    /// Starts these flows alone.
+    pub(crate) async fn run_only(&mut self, flows: &[&str]) {
+        self.runtime = Some(self.instance_of(self.bus.clone(), flows).await);
+    }
+
+    /// An instance of these flows alone, on this bus.
+    pub(crate) async fn instance_of(&self, bus: Arc<dyn Bus>, flows: &[&str]) -> Runtime {
+        let mut plan = self.plan.clone();
+        plan.flows.retain(|flow| flows.contains(&flow.name.as_str()));
+        assert_eq!(plan.flows.len(), flows.len(), "each of them is there");
+        Runtime::start_on(bus, &plan, None).await.expect("they start")
     }
 
     /// Starts the flows.

@@ -10,7 +10,7 @@ use crate::{
     house::{House, inbound, system, until},
     messages::{canonical, stock_move},
     on_bus::{flow, queue},
-    sender::{safe, send},
+    sender::{safe, send, send_batch},
     subject::Subject,
 };
 
@@ -74,6 +74,30 @@ pub(crate) async fn the_same_event_twice_is_the_same_message<S: Subject>() {
     assert_eq!(made.correlation_id.as_deref(), Some(made.id.as_str()));
     assert_eq!((&*made.source, &made.causation_id), ("/shop/sales", &None));
     assert_eq!(stock_move(made).quantity, 2);
+    house.end().await;
+}
+
+pub(crate) async fn a_batch_of_events_is_as_many_messages_and_200_when_all_are_confirmed<S: Subject>() {
+    // given more than are published together
+    let house = House::<S>::running(&[SALES]).await;
+    let address = house.address().await;
+    let event = |id: usize| {
+        let data = format!(r#"{{ "sku": "TEA", "n": {} }}"#, id % 2);
+        format!(
+            r#"{{ "specversion": "1.0", "id": "{id}", "source": "/till", "type": "sale", "data": {data} }}"#
+        )
+    };
+    let batch = format!("[{}]", (0..600).map(event).collect::<Vec<_>>().join(","));
+    // when it is sent, and sent again
+    for _ in 0..2 {
+        let answer = send_batch(&address, &batch).await;
+        assert_eq!(answer, safe("published 300, filtered 300"));
+    }
+    // then
+    let moves = house.take("moves", 600).await;
+    let ids: std::collections::BTreeSet<_> = moves.iter().map(|made| made.id.clone()).collect();
+    assert_eq!(ids.len(), 300);
+    assert!(ids.contains(&MessageId::of_event(&system("shop"), &flow("sales"), "/till 599")));
     house.end().await;
 }
 

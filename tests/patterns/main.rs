@@ -9,6 +9,9 @@
     reason = "what does not parse here is a mistake in the suite"
 )]
 
+mod ask;
+mod asker;
+mod callers;
 mod delivery;
 mod filter;
 mod gate;
@@ -61,6 +64,7 @@ macro_rules! sentences {
             validate::a_message_that_a_flow_makes_of_another_obeys_the_rules_too,
             validate::what_others_publish_is_held_against_the_rules_where_the_channel_says_so,
             inbound::the_same_event_twice_is_the_same_message,
+            inbound::a_batch_of_events_is_as_many_messages_and_200_when_all_are_confirmed,
             inbound::a_sender_hears_what_became_of_its_record,
             inbound::a_sender_hears_200_only_when_the_bus_has_confirmed,
             inbound::a_sender_that_waits_too_long_is_told_to_come_again,
@@ -86,6 +90,17 @@ macro_rules! sentences {
             delivery::two_instances_share_the_work_and_apply_each_message_once,
             delivery::a_flow_whose_subscription_ends_begins_again,
             delivery::a_flow_that_panics_begins_again_where_it_was,
+            ask::everybody_who_asks_gets_its_own_answer,
+            ask::an_answer_that_is_a_canonical_message_comes_as_sinks_see_it,
+            ask::an_answer_finds_its_way_through_other_flows_and_from_another_process,
+            ask::a_request_that_nobody_takes_up_in_time_is_not_worked_on_any_more,
+            ask::an_answer_that_comes_too_late_is_dropped_and_counted,
+            ask::an_answer_to_a_process_that_is_gone_ends_under_a_name,
+            ask::who_asks_what_no_flow_can_answer_hears_it_at_once,
+            ask::what_is_no_request_ends_under_a_name_in_a_flow_that_answers,
+            callers::a_caller_over_http_hears_what_a_flow_answers,
+            callers::a_caller_hears_the_fallback_in_time_when_no_flow_answers,
+            callers::a_caller_hears_the_fallback_at_once_when_its_request_is_parked,
             order::messages_of_a_key_keep_their_order_while_many_keys_are_under_way,
             order::what_fails_in_passing_is_tried_again_before_what_follows_it,
             order::what_follows_a_failed_message_is_parked_behind_it_and_other_keys_flow,

@@ -59,6 +59,23 @@ pub(crate) fn bare(id: &str) -> Message {
     message(&order(id, &[]))
 }
 
+/// A message of a stock move, with no attribute beside.
+pub(crate) fn moved(order_id: &str) -> Message {
+    let moved = StockMove {
+        order_id: order_id.to_owned(),
+        sku: "TEA".to_owned(),
+        quantity: 1,
+        ..StockMove::default()
+    };
+    let time = "2026-11-25T13:00:00.25Z".parse().unwrap();
+    Message::new(
+        id(&format!("m-{order_id}")),
+        "/web",
+        time,
+        canonical(MOVE, moved.encode_to_vec()),
+    )
+}
+
 pub(crate) fn canonical(type_name: &str, bytes: impl Into<Bytes>) -> Content {
     Content::Canonical {
         type_name: TypeName::new(type_name),

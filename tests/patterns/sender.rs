@@ -24,6 +24,12 @@ pub(crate) async fn send(address: &str, event: &str, body: &str) -> Answer {
     ask(address, request, body).await
 }
 
+/// Sends a batch of CloudEvents, once.
+pub(crate) async fn send_batch(address: &str, batch: &str) -> Answer {
+    let request = Request::post("/moves").header("content-type", "application/cloudevents-batch+json");
+    ask(address, request, batch).await
+}
+
 /// Whether a flow reads from the path yet: until then every method is answered 503.
 pub(crate) async fn is_open(address: &str) -> bool {
     ask(address, Request::get("/moves"), "").await.status != 503

@@ -54,6 +54,12 @@ pub trait Adapter: Send + Sync {
         None
     }
 
+    /// Whether a source with these settings asks ([`Outlet::ask`]) where others send: then some flow must answer, and its
+    /// process needs a way for answers. Pure, as [`Adapter::check`] is.
+    fn asks(&self, _source: &Settings) -> bool {
+        false
+    }
+
     /// Opens the system: its pool, listener or token. `home` is the landscape's folder, to which relative
     /// paths refer.
     ///

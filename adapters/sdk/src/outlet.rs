@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{Fault, Record};
+use crate::{Fault, Record, Reply};
 
 /// What became of a record that a source sent: in every case it is safe, and the source may let go of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,24 @@ impl Outlet {
         self.0.accept(record, Some(patience)).await
     }
 
+    /// Puts a record on the bus as a request, and waits at most `deadline` for the answer that some flow gives to it
+    /// (EIP Request-Reply): for sources whose caller wants to know something, not only that it was heard. Many may
+    /// wait at once; each gets its own answer.
+    ///
+    /// The answer is `application/json`: a record as a flow made it, or a canonical message in the form in which sinks
+    /// see it. It is the one thing that Trunkline may lose: a crash of this process or of the bus loses it, and so does
+    /// the deadline. The request is not lost by that, and it may be answered by a flow that acts; so a record that is
+    /// asked again needs the same id. After the deadline a request that no flow has taken up yet is not worked on any
+    /// more.
+    ///
+    /// Faults: [`crate::Remedy::Wait`] when there is no answer within `deadline`, or when Trunkline is stopping: answer
+    /// the caller with what is declared for that case. [`crate::Remedy::DeadLetter`] when there will be none: a
+    /// rule has dropped the record, or it could not be mapped and is parked. [`crate::Remedy::Stop`] when this
+    /// flow asks nobody.
+    pub async fn ask(&self, record: Record, deadline: Duration) -> Result<Reply, Fault> {
+        self.0.ask(record, deadline).await
+    }
+
     /// Resolves when the source must stop: take nothing new, finish what was sent, return.
     pub async fn stopping(&self) {
         self.0.stopping().await;
@@ -56,6 +74,11 @@ impl Outlet {
 pub trait Intake: Send + Sync {
     /// See [`Outlet::send`] (no patience given: without end) and [`Outlet::offer`].
     async fn accept(&self, record: Record, patience: Option<Duration>) -> Result<Receipt, Fault>;
+
+    /// See [`Outlet::ask`].
+    async fn ask(&self, _record: Record, _deadline: Duration) -> Result<Reply, Fault> {
+        Err(Fault::stop("nobody answers requests here"))
+    }
 
     /// See [`Outlet::stopping`].
     async fn stopping(&self);

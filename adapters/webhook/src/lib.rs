@@ -2,18 +2,24 @@
 //!
 //! Promises: a sender's 200 means that its record is on the bus, confirmed (or filtered by a rule, or parked
 //! for a person); nothing reaches the bus whose signature does not match; a delivery that is sent again
-//! carries the same record id; the body reaches the bus byte for byte.
+//! carries the same record id; the body reaches the bus byte for byte. A caller that waits for an answer has one within
+//! its time: the flow's, or the fallback.
 //! Does not promise: order (webhooks come as they come), nor that a delivery comes once; TLS is for the
 //! proxy in front of it.
 //!
 //! A request's way is the list of files: [`server`] takes the connection, [`exchange`] turns a request into
-//! an [`answer`], [`delivery`] reads its headers as its sender's [`scheme`] says, [`signature`] proves it, and
-//! [`source`] joins the paths to the bus. The README has the tables of options, schemes and statuses.
+//! an [`answer`], [`claim`] reads its headers as its sender's [`scheme`] says, [`signature`] proves it,
+//! [`record`] makes records of it (of a [`cloud_event`] in its own way), and [`source`] joins the paths to the bus.
+//! The README has the tables of options, schemes and statuses.
 
 mod answer;
-mod delivery;
+mod claim;
+mod cloud_event;
 mod exchange;
+mod json;
+mod moment;
 mod options;
+mod record;
 mod scheme;
 mod server;
 pub mod signature;
@@ -51,7 +57,7 @@ pub struct Limits {
 
 static DESCRIPTION: Description = Description {
     name: "webhook",
-    summary: "receives what other systems POST over HTTP, signed (Shopify, Standard Webhooks, GitHub)",
+    summary: "receives what other systems POST over HTTP, signed (Shopify, Stripe, GitHub, Standard Webhooks and others)",
     system: options::SYSTEM,
     source: Some(options::SOURCE),
     sink: None,
@@ -83,14 +89,18 @@ impl Adapter for Webhook {
         options::check(system, endpoints)
     }
 
+    fn asks(&self, source: &Settings) -> bool {
+        source.get("reply").is_some()
+    }
+
     /// Listens at once: from here on a sender is answered, with 503 while no flow has opened its path.
     ///
     /// Faults: `Stop` where the address is taken or not ours to take; `Reopen` where the host has no such
     /// address yet.
-    async fn open(&self, system: &Settings, _home: &Path) -> Result<Box<dyn System>, Fault> {
+    async fn open(&self, system: &Settings, home: &Path) -> Result<Box<dyn System>, Fault> {
         let policy = Policy::read(system)?;
         Ok(Box::new(
-            source::Listening::open(policy, self.limits.clone()).await?,
+            source::Listening::open(policy, self.limits.clone(), home).await?,
         ))
     }
 }

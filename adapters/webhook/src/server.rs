@@ -11,7 +11,7 @@ use std::{
     io::{self, ErrorKind},
     net::SocketAddr,
     pin::pin,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -19,14 +19,17 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
 use tracing::{debug, info, warn};
 use trunkline_sdk::{Fault, Outlet};
 
-use crate::{Limits, options::Policy, scheme};
+use crate::{
+    Limits,
+    options::{Policy, Replying},
+};
 
 /// Heads of requests: at most so many headers, so many bytes. More is answered 431.
 const MAX_HEADERS: usize = 100;
@@ -50,6 +53,9 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     /// One permit for each body in memory.
     pub(crate) bodies: Semaphore,
+    /// How many callers a flow has answered in time, and how many had to be told the fallback.
+    pub(crate) replies: AtomicU64,
+    pub(crate) fallbacks: AtomicU64,
     connections: Arc<Semaphore>,
     paths: RwLock<HashMap<String, Option<Arc<Door>>>>,
 }
@@ -57,8 +63,20 @@ pub(crate) struct Server {
 /// An open path. Who holds one is answering a request.
 pub(crate) struct Door {
     pub(crate) outlet: Outlet,
+    /// How callers are answered who wait for it.
+    pub(crate) reply: Option<Arc<Replying>>,
+    /// Where a fault goes that ends the flow.
+    pub(crate) faults: mpsc::Sender<Fault>,
     /// Dropped with the last holder.
     _held: oneshot::Sender<Infallible>,
+}
+
+/// What the flow of an open path waits for.
+pub(crate) struct Opened {
+    /// Fails when the last request was answered.
+    pub(crate) released: oneshot::Receiver<Infallible>,
+    /// What ends the flow.
+    pub(crate) fault: mpsc::Receiver<Fault>,
 }
 
 /// What became of a path.
@@ -87,7 +105,7 @@ impl Server {
             .local_addr()
             .map_err(|error| refused(&policy.listen, error))?;
         // `check` has seen the word, here is what it was resolved to.
-        if policy.scheme.word == scheme::NONE.word && !address.ip().to_canonical().is_loopback() {
+        if !policy.scheme.is_signed() && !address.ip().to_canonical().is_loopback() {
             return Err(Fault::stop(format!(
                 "`verify: {{ none: true }}` takes what anybody sends, and {address} is open to others"
             ))
@@ -98,6 +116,8 @@ impl Server {
             address,
             bodies: Semaphore::new(limits.in_flight.min(fits)),
             connections: Arc::new(Semaphore::new(limits.connections)),
+            replies: AtomicU64::new(0),
+            fallbacks: AtomicU64::new(0),
             paths: RwLock::default(),
             policy,
             limits,
@@ -114,16 +134,22 @@ impl Server {
     }
 
     /// A flow reads from this path from now on. What is returned resolves, with an error, when the path was
-    /// shut and its last request was answered. `None`: another flow reads from it.
-    pub(crate) fn open(&self, path: &str, outlet: Outlet) -> Option<oneshot::Receiver<Infallible>> {
+    /// shut and its last request was answered; and tells what ends the flow. `None`: another flow reads from it.
+    pub(crate) fn open(&self, path: &str, outlet: Outlet, reply: Option<Arc<Replying>>) -> Option<Opened> {
         let (held, released) = oneshot::channel();
+        let (faults, fault) = mpsc::channel(1);
         let mut paths = self.paths_mut();
         let door = paths.entry(path.to_owned()).or_default();
         if door.is_some() {
             return None;
         }
-        *door = Some(Arc::new(Door { outlet, _held: held }));
-        Some(released)
+        *door = Some(Arc::new(Door {
+            outlet,
+            reply,
+            faults,
+            _held: held,
+        }));
+        Some(Opened { released, fault })
     }
 
     /// No new request is taken on this path.

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use sender::{BODY, PATH, Peer, SECRET, headers, order, post, read, settings};
+use sender::{BODY, PATH, Peer, SECRET, headers, order, post, read, settings, settings_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use trunkline_sdk::Settings;
 use trunkline_webhook::{Limits, signature};
 
 #[tokio::test]
@@ -76,7 +77,7 @@ async fn each_refusal_says_what_is_wrong_and_nothing_moves() {
     };
     let with = |line: &str| format!("{right}{line}\r\n");
     let cases = [
-        (post("/nowhere", &right, BODY), 404, "no flow"),
+        (post("/nowhere", &right, BODY), 404, "not found"),
         (
             post(PATH, &without("x-shopify-hmac"), BODY),
             400,
@@ -405,12 +406,7 @@ async fn neither_secrets_nor_signatures_nor_bodies_are_logged_or_answered() {
 #[tokio::test]
 async fn a_web_page_cannot_post_to_an_unsigned_system() {
     // given
-    let plain = settings(&[], "none", &[]);
-    let place = plain.place.clone();
-    let mut entries = plain.entries().expect("a map").to_vec();
-    let none = trunkline_sdk::Settings::of([("none", "true")]);
-    entries.last_mut().expect("`verify` is the last").value = none;
-    let open = trunkline_sdk::Settings::map(place, entries);
+    let open = settings_with(&[], Settings::of([("none", "true")]));
     let peer = Peer::open(&open, Limits::default()).await;
     let flow = peer.flow_on("/x").await;
     // then

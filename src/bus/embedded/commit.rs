@@ -36,6 +36,8 @@ enum Table {
     Waiting(Vec<u16>),
     Delayed(u16, Rung),
     Parked(u16),
+    /// Nowhere: it is given to whoever waits when the hop is done.
+    Reply,
 }
 
 /// What a transaction did.
@@ -99,6 +101,11 @@ impl Writer {
                         for input in prepared.hop.inputs {
                             input.receipt.settle();
                         }
+                        for output in prepared.hop.outputs {
+                            if matches!(output.to, Destination::Reply(_)) {
+                                self.desk.replies.give(output.message);
+                            }
+                        }
                         Ok(())
                     }
                 });
@@ -143,6 +150,11 @@ impl Writer {
                     Ok(Table::Delayed(self.find_bound(queue)?, *after))
                 }
                 Destination::Parked { queue, .. } => Ok(Table::Parked(self.find(queue)?.0)),
+                Destination::Reply(address) if self.desk.replies.is_at(address) => Ok(Table::Reply),
+                Destination::Reply(_) => Err(Fault::dead_letter(
+                    "nobody waits at the return address of the request",
+                )
+                .hint("whoever asked was started anew since")),
             })
             .collect::<Result<_, _>>()?;
         Ok(Plan { inputs, outputs })
@@ -248,6 +260,7 @@ impl Writer {
                         written.changes.entry(*queue).or_default().counts.delayed += 1;
                         written.due = Some(written.due.map_or(due, |first| first.min(due)));
                     }
+                    Table::Reply => {}
                     Table::Parked(queue) => {
                         let place = next(*queue);
                         insert(connection, INTO_PARKED, store::id(*queue, place), sealed)?;

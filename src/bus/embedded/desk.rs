@@ -19,7 +19,7 @@ use super::{
     store::{self, Counts, StoredQueue},
 };
 use crate::{
-    bus::{Delivery, Depth, Receipt, Settle, envelope::Opened},
+    bus::{Delivery, Depth, Receipt, Replies, Settle, envelope::Opened, reply::fresh_address},
     names::QueueName,
 };
 
@@ -34,6 +34,8 @@ pub(super) struct Desk {
     state: Mutex<State>,
     /// Tells the reader that there may be something to do.
     work: Condvar,
+    /// Who waits for answers.
+    pub(super) replies: Arc<Replies>,
 }
 
 /// What a transaction did to a queue.
@@ -62,6 +64,7 @@ impl Desk {
         let desk = Self {
             state: Mutex::default(),
             work: Condvar::new(),
+            replies: Arc::new(Replies::at(fresh_address("all"))),
         };
         for queue in queues {
             desk.add(queue);

@@ -64,7 +64,8 @@ use self::{
     writer::{Clock, Place, Writer},
 };
 use super::{
-    Bus, Depth, Hop, Parked, ParkedMark, Refused, StateKey, Subscription, Topology, envelope::Envelope,
+    Bus, Depth, Hop, Parked, ParkedMark, Refused, Replies, StateKey, Subscription, Topology,
+    envelope::Envelope,
 };
 use crate::{names::QueueName, recovery::Rung};
 
@@ -234,6 +235,10 @@ impl Bus for EmbeddedBus {
         let key = key.clone();
         self.inspect(move |connection| store::state(connection, key.as_str()))
             .await
+    }
+
+    async fn replies(&self) -> Result<Arc<Replies>, Fault> {
+        Ok(Arc::clone(&self.desk.replies))
     }
 
     async fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {

@@ -15,11 +15,11 @@ use trunkline_sdk::Fault;
 use super::{
     inspector::Inspector,
     management::segment,
-    topology::{DEAD, REDELIVER, channel_exchange, rung},
+    topology::{DEAD, REDELIVER, REPLY, channel_exchange, rung},
 };
 use crate::{
     bus::Topology,
-    names::{ChannelName, ProcessName, QueueName},
+    names::{ChannelName, ProcessName, QueueName, ReturnAddress},
     recovery::Rung,
 };
 
@@ -36,6 +36,10 @@ pub enum Role {
         publishes: Vec<ChannelName>,
         /// The queues that its flows read.
         reads: Vec<QueueName>,
+        /// Whether its flows ask, and it has a queue for the answers.
+        asks: bool,
+        /// Whether its flows answer.
+        answers: bool,
     },
     /// Whoever looks at parked messages and sends them on: `trunkline dead-letters`.
     Operator,
@@ -73,9 +77,19 @@ impl Role {
         let user = format!("{prefix}-{}", self.word());
         let nothing = NOTHING.to_owned();
         match self {
-            Role::Process { publishes, reads, .. } => Grant {
+            Role::Process {
+                name,
+                publishes,
+                reads,
+                asks,
+                answers,
+            } => Grant {
                 user,
-                configure: nothing,
+                configure: if *asks {
+                    format!("^{}$", own_answers(name))
+                } else {
+                    nothing
+                },
                 write: one_of(
                     publishes
                         .iter()
@@ -84,16 +98,25 @@ impl Role {
                         .chain(Rung::ALL.map(rung))
                         .chain(fed_by(publishes, topology))
                         // What has come without a bucket goes on from the intake to its partition.
-                        .chain(keeps_order(reads, topology).then(|| REDELIVER.to_owned())),
+                        .chain(keeps_order(reads, topology).then(|| REDELIVER.to_owned()))
+                        .chain(answers.then(|| REPLY.to_owned())),
+                    asks.then(|| own_answers(name)),
                 ),
-                read: one_of(reads.iter().flat_map(|queue| readable(queue, topology))),
+                read: one_of(
+                    reads
+                        .iter()
+                        .flat_map(|queue| readable(queue, topology))
+                        // To bind its own queue to it.
+                        .chain(asks.then(|| REPLY.to_owned())),
+                    asks.then(|| own_answers(name)),
+                ),
                 tags: &[],
             },
             Role::Operator => Grant {
                 user,
                 configure: nothing,
-                write: one_of([DEAD.to_owned(), REDELIVER.to_owned()]),
-                read: one_of(topology.queues.iter().map(|queue| queue.name.parked())),
+                write: one_of([DEAD.to_owned(), REDELIVER.to_owned()], None),
+                read: one_of(topology.queues.iter().map(|queue| queue.name.parked()), None),
                 tags: &[],
             },
             // It also mends what no landscape names any more: queues of flows that are gone.
@@ -137,11 +160,21 @@ fn is_ordered(name: &QueueName, topology: &Topology) -> bool {
     queues.any(|queue| queue.name == *name && queue.takes.is_ordered())
 }
 
-/// A pattern that fits exactly these names.
-fn one_of(names: impl IntoIterator<Item = String>) -> String {
-    let mut names: Vec<_> = names.into_iter().map(|name| name.replace('.', "\\.")).collect();
+/// A pattern for the queues on which the answers to a process's requests arrive, each for one connection.
+fn own_answers(process: &ProcessName) -> String {
+    format!("{}{process}\\.[0-9a-f]+", escaped(ReturnAddress::OURS))
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('.', "\\.")
+}
+
+/// A pattern that fits exactly these names, and what fits this pattern.
+fn one_of(names: impl IntoIterator<Item = String>, pattern: Option<String>) -> String {
+    let mut names: Vec<_> = names.into_iter().map(|name| escaped(&name)).collect();
     names.sort();
     names.dedup();
+    names.extend(pattern);
     match &names[..] {
         [] => NOTHING.to_owned(),
         [name] => format!("^{name}$"),
@@ -272,6 +305,8 @@ mod tests {
                 &orders,
                 &FlowName::new("route-orders").unwrap(),
             )],
+            asks: false,
+            answers: false,
         };
         let grant = role.grant("trunkline", &Topology::default());
         assert_eq!(
@@ -306,6 +341,8 @@ mod tests {
             name: ProcessName::new("shop").unwrap(),
             publishes: vec![orders],
             reads: Vec::new(),
+            asks: false,
+            answers: false,
         };
         // when
         let grant = role.grant("trunkline", &topology);
@@ -335,12 +372,43 @@ mod tests {
             name: ProcessName::new("stock").unwrap(),
             publishes: Vec::new(),
             reads: vec![partition],
+            asks: false,
+            answers: false,
         };
         // when
         let grant = role.grant("trunkline", &topology);
         // then
         assert_eq!(grant.read, "^(orders\\.stock\\.0|orders\\.stock\\.0\\.dead)$");
         assert!(grant.write.contains("trunkline\\.redeliver"), "{}", grant.write);
+    }
+
+    #[test]
+    fn a_process_that_asks_makes_its_own_queue_for_answers_and_one_that_answers_none() {
+        let role = |asks, answers| Role::Process {
+            name: ProcessName::new("shop").unwrap(),
+            publishes: Vec::new(),
+            reads: Vec::new(),
+            asks,
+            answers,
+        };
+        let asking = role(true, false).grant("trunkline", &Topology::default());
+        assert_eq!(asking.configure, "^trunkline\\.reply\\.shop\\.[0-9a-f]+$");
+        assert_eq!(
+            asking.read,
+            "^(trunkline\\.reply|trunkline\\.reply\\.shop\\.[0-9a-f]+)$"
+        );
+        assert!(
+            asking.write.contains("trunkline\\.reply\\.shop\\."),
+            "{}",
+            asking.write
+        );
+        let answering = role(false, true).grant("trunkline", &Topology::default());
+        assert_eq!((&*answering.configure, &*answering.read), (NOTHING, NOTHING));
+        assert!(
+            answering.write.contains("trunkline\\.reply|"),
+            "{}",
+            answering.write
+        );
     }
 
     #[test]

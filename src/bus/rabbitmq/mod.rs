@@ -29,6 +29,7 @@ mod orphan;
 mod partition;
 mod publisher;
 mod reading;
+mod replies;
 mod settlements;
 mod suspects;
 mod tls;
@@ -57,6 +58,7 @@ use self::{
     hops::Hops,
     link::{ANY_FRAME, Link, OUR_FRAME},
     publisher::{Live, Publisher},
+    replies::ReplyQueue,
     suspects::Suspects,
 };
 pub use self::{
@@ -65,7 +67,7 @@ pub use self::{
     inspector::Inspector,
     moving::Mover,
 };
-use super::{Bus, Depth, Hop, Parked, ParkedMark, Refused, StateKey, Subscription, Topology};
+use super::{Bus, Depth, Hop, Parked, ParkedMark, Refused, Replies, StateKey, Subscription, Topology};
 use crate::{
     names::{ProcessName, QueueName},
     store::StateStore,
@@ -98,6 +100,7 @@ pub struct RabbitBus {
     suspects: Arc<Suspects>,
     /// What each subscription of this process holds.
     unsettled: Mutex<HashMap<QueueName, Vec<Weak<AtomicU64>>>>,
+    replies: ReplyQueue,
 }
 
 /// The consuming connection, and what must exist on the broker.
@@ -134,6 +137,7 @@ impl RabbitBus {
         tokio::spawn(Publisher::new(publishing, landscape.clone(), inbox).run(live));
         Ok(Self {
             hops: Hops::new(publisher, state),
+            replies: ReplyQueue::new(landscape.clone(), process),
             landscape,
             suspects,
             unsettled: Mutex::new(HashMap::new()),
@@ -250,6 +254,10 @@ impl Bus for RabbitBus {
         self.hops.state(key).await
     }
 
+    async fn replies(&self) -> Result<Arc<Replies>, Fault> {
+        self.replies.open().await
+    }
+
     async fn exists(&self, queue: &QueueName) -> Result<bool, Fault> {
         // Every queue has one for what is parked, and some have nothing else.
         let parked = look::ready(&self.landscape.link, &queue.parked()).await?;
@@ -281,6 +289,7 @@ impl Bus for RabbitBus {
     }
 
     async fn close(&self) {
+        self.replies.close();
         self.hops.close().await;
         self.suspects.end().await;
         self.landscape.link.close().await;

@@ -414,6 +414,14 @@ fn judge(to: &Destination, verdict: Verdict) -> Result<(), Fault> {
             format!("the retries of queue `{queue}` after {}", after.word())
         }
         Destination::Parked { queue, .. } => format!("the parked messages of queue `{queue}`"),
+        Destination::Reply(_) if verdict == Verdict::Unroutable => {
+            return Err(
+                Fault::dead_letter("nobody waits at the return address of the request").hint(
+                    "whoever asked is gone; another program binds its queue to exchange `trunkline.reply`, by its name",
+                ),
+            );
+        }
+        Destination::Reply(_) => "answers".to_owned(),
     };
     match verdict {
         Verdict::Confirmed => Ok(()),

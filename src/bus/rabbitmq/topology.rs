@@ -22,6 +22,8 @@ use crate::{
 pub(super) const DEAD: &str = "trunkline.dead";
 /// Direct; brings back from the retry rungs: routes by name to the work queue.
 pub(super) const REDELIVER: &str = "trunkline.redeliver";
+/// Direct; answers to requests: routes by the return address, which is the name of a queue, to whoever waits there.
+pub(super) const REPLY: &str = "trunkline.reply";
 
 /// In place of the bucket of a message without a key.
 const NO_BUCKET: &str = "any";
@@ -72,6 +74,7 @@ pub(super) fn route(to: &Destination, type_name: Option<&TypeName>, key: Option<
         // The key outlives the rung's dead-lettering, and names the queue to come back to.
         Destination::Retry { queue, after, .. } => (rung(*after), queue.to_string()),
         Destination::Parked { queue, .. } => (DEAD.to_owned(), queue.to_string()),
+        Destination::Reply(address) => (REPLY.to_owned(), address.to_string()),
     }
 }
 
@@ -94,6 +97,7 @@ pub(super) fn pieces(topology: &Topology) -> Vec<Piece> {
     let mut pieces = vec![
         exchange(DEAD, ExchangeKind::Direct),
         exchange(REDELIVER, ExchangeKind::Direct),
+        exchange(REPLY, ExchangeKind::Direct),
     ];
     for delay in Rung::ALL {
         let name = rung(delay);

@@ -7,7 +7,7 @@ use trunkline_sdk::{Body, Value};
 use super::shown::{key_text, shown, text};
 use crate::{
     canonical,
-    config::{Arrival, Expected, FaultWanted, Target},
+    config::{Arrival, Expected, FaultWanted, REPLY, Target},
     flow::{Failed, Verdict},
     message::Content,
 };
@@ -109,6 +109,7 @@ fn name(target: &Target) -> String {
     match target {
         Target::Channel(channel) => channel.to_string(),
         Target::System { system, .. } => system.to_string(),
+        Target::Reply { .. } => REPLY.to_owned(),
         Target::Routed => String::new(),
     }
 }

@@ -7,7 +7,7 @@ use super::{Failure, Scene, say};
 use crate::{
     bus::rabbitmq::{Grant, Password, Role},
     cli::count,
-    config::{Feed, Plan},
+    config::{Feed, Plan, Target},
     names::ProcessName,
 };
 
@@ -145,6 +145,10 @@ pub(super) fn process_role(plan: &Plan, process: Option<&ProcessName>) -> Role {
             .flat_map(|flow| flow.queues())
             .map(|queue| queue.name)
             .collect(),
+        asks: flows.iter().any(|flow| plan.asks(flow)),
+        answers: flows
+            .iter()
+            .any(|flow| matches!(flow.target, Target::Reply { .. })),
     }
 }
 

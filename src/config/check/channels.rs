@@ -9,6 +9,7 @@ use super::{Uses, near_name, no_name};
 use crate::{
     canonical::KeyPath,
     config::{
+        flow::REPLY,
         known::Known,
         landscape::{ChannelEntry, Landscape},
         proto,
@@ -31,6 +32,12 @@ pub(super) fn read(
     for entry in &landscape.channels {
         let name = ChannelName::new(&entry.name)
             .map_err(|what| problems.push(no_name(&entry.place, &entry.name, what)));
+        if entry.name == REPLY {
+            problems.push(
+                Problem::new(&entry.place, "no channel can be called `reply`")
+                    .hint("`to: reply` is the return address of a request: give the channel another name"),
+            );
+        }
         let descriptor = entry
             .type_name
             .as_ref()

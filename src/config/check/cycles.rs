@@ -88,7 +88,7 @@ fn stays_in(flow: &FlowPlan, channels: &BTreeSet<&ChannelName>) -> bool {
         Target::Routed => {
             !flow.sends.is_empty() && flow.sends.iter().all(|channel| channels.contains(channel))
         }
-        Target::System { .. } => false,
+        Target::System { .. } | Target::Reply { .. } => false,
     }
 }
 

@@ -7,7 +7,7 @@ use trunkline_sdk::{Adapter, Opt, Options, Place, Problem, Settings};
 use super::{End, Systems, Uses, doubt, unknown_hint};
 use crate::{
     config::{
-        flow::{FlowFile, RETRY, beside_system},
+        flow::{FlowFile, REPLY, RETRY, beside_system},
         plan::{Feed, FlowPlan, Target},
         schemas::Schemas,
     },
@@ -192,6 +192,18 @@ impl Checker<'_, '_> {
                 "leave `to` out, or the `route`",
             );
             return None;
+        }
+        if to.text() == Some(REPLY) {
+            if matches!(feed, Some(Feed::System { .. })) {
+                self.problem(
+                    &to.place,
+                    "a flow that reads a system has nobody to answer",
+                    "send it to a channel, and let the flow that reads that end in `to: reply`",
+                );
+                return None;
+            }
+            let arrives = self.scope.carries.message().cloned();
+            return Some(Target::Reply { arrives });
         }
         if let Some(name) = to.text() {
             self.uses.published.insert(name.to_owned());

@@ -5,7 +5,7 @@ use trunkline_sdk::{Kind, Need, Opt, Options, Place, Settings, Value};
 
 use super::{Reader, given::value};
 use crate::{
-    config::{FlowPlan, Target, unknown_hint},
+    config::{FlowPlan, REPLY, Target, unknown_hint},
     flow::Expression,
     names::ChannelName,
 };
@@ -242,6 +242,9 @@ impl<'r> Reader<'r, '_> {
         let mut targets: Vec<_> = flow.publishes().map(of_channel).collect();
         if let Target::System { system, arrives, .. } = &flow.target {
             targets.push((system.to_string(), arrives.clone()));
+        }
+        if let Target::Reply { arrives } = &flow.target {
+            targets.push((REPLY.to_owned(), arrives.clone()));
         }
         targets.dedup_by(|one, two| one.0 == two.0);
         targets

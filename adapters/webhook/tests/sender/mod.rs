@@ -31,23 +31,32 @@ pub(crate) struct Flow {
 
 /// The settings of a system: single values, and the scheme with its secrets.
 pub(crate) fn settings(pairs: &[(&str, &str)], scheme: &str, secrets: &[&str]) -> Settings {
-    let listens = pairs.iter().any(|(name, _)| *name == "listen");
-    let free_port = (!listens).then_some(("listen", "127.0.0.1:0"));
-    let plain = Settings::of(free_port.into_iter().chain(pairs.iter().copied()));
-    let place = plain.place.clone();
-    let entry = |key: &str, value: Settings| Entry {
-        key: key.to_owned(),
-        place: place.clone(),
-        value,
-    };
+    let place = Settings::of([]).place;
     let secrets = secrets
         .iter()
         .map(|secret| Settings::scalar(place.clone(), *secret, true))
         .collect();
-    let scheme = entry(scheme, Settings::list(place.clone(), secrets));
-    let verify = entry("verify", Settings::map(place.clone(), vec![scheme]));
+    let value = Settings::list(place.clone(), secrets);
+    let scheme = Entry {
+        key: scheme.to_owned(),
+        place: place.clone(),
+        value,
+    };
+    settings_with(pairs, Settings::map(place, vec![scheme]))
+}
+
+/// The settings of a system: single values, and what stands behind `verify`.
+pub(crate) fn settings_with(pairs: &[(&str, &str)], verify: Settings) -> Settings {
+    let listens = pairs.iter().any(|(name, _)| *name == "listen");
+    let free_port = (!listens).then_some(("listen", "127.0.0.1:0"));
+    let plain = Settings::of(free_port.into_iter().chain(pairs.iter().copied()));
+    let verify = Entry {
+        key: "verify".to_owned(),
+        place: plain.place.clone(),
+        value: verify,
+    };
     let entries = plain.entries().expect("a map").iter().cloned();
-    Settings::map(place.clone(), entries.chain([verify]).collect())
+    Settings::map(plain.place.clone(), entries.chain([verify]).collect())
 }
 
 impl Peer {

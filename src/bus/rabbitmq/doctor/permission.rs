@@ -11,7 +11,7 @@ use crate::bus::{
     Topology,
     rabbitmq::{
         grant::Role,
-        topology::{DEAD, channel_exchange, rung},
+        topology::{DEAD, REPLY, channel_exchange, rung},
     },
 };
 use crate::recovery::Rung;
@@ -49,9 +49,11 @@ pub(super) fn examine(
     if let Role::Process {
         publishes: channels,
         reads: queues,
+        answers,
         ..
     } = role
     {
+        publishes.extend(answers.then(|| REPLY.to_owned()));
         publishes.extend(channels.iter().map(channel_exchange));
         reads.extend(queues.iter().map(ToString::to_string));
     }

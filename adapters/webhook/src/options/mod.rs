@@ -1,14 +1,20 @@
 //! The options of a webhook system and of the flows that read from it.
 
+mod reply;
+mod verify;
+
 use std::{
     net::{IpAddr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
 use trunkline_sdk::{Endpoint, Fault, Kind, Need, Opt, Options, Problem, Settings};
 
+pub(crate) use reply::Replying;
+
 use crate::{
-    scheme::{self, Scheme},
+    scheme::{Events, Scheme},
     signature::Keyring,
 };
 
@@ -22,9 +28,15 @@ pub(crate) const SYSTEM: &[Opt] = &[
     },
     Opt {
         name: "verify",
-        kind: Kind::OneOf(VERIFY),
+        kind: Kind::OneOf(verify::VERIFY),
         need: Need::Required,
         summary: "how the sender proves itself: a scheme with its secret, or a list of secrets while one is replaced",
+    },
+    Opt {
+        name: "public_url",
+        kind: Kind::Text,
+        need: Need::Optional,
+        summary: "what the sender's URL has before the path, for schemes that sign it: `https://hooks.acme.example`",
     },
     Opt {
         name: "max_body",
@@ -40,43 +52,21 @@ pub(crate) const SYSTEM: &[Opt] = &[
     },
 ];
 
-/// The words under `verify`: one per row of [`scheme::ALL`], in its order.
-pub(crate) const VERIFY: &[Opt] = &[
+/// `from: { system: shop, path: /orders/create }`.
+pub(crate) const SOURCE: &[Opt] = &[
     Opt {
-        name: "shopify",
-        kind: SECRETS,
-        need: Need::Optional,
-        summary: "the client secret of a Shopify app: HMAC-SHA256 of the body",
+        name: "path",
+        kind: Kind::Text,
+        need: Need::Required,
+        summary: "the path that senders POST to, such as `/orders/create`; one flow per path",
     },
     Opt {
-        name: "standard",
-        kind: SECRETS,
+        name: "reply",
+        kind: Kind::Group(reply::REPLY),
         need: Need::Optional,
-        summary: "Standard Webhooks: `whsec_` and base64, or the secret's bytes as they are",
-    },
-    Opt {
-        name: "github",
-        kind: SECRETS,
-        need: Need::Optional,
-        summary: "the secret of a GitHub webhook: HMAC-SHA256 of the body",
-    },
-    Opt {
-        name: "none",
-        kind: Kind::Flag,
-        need: Need::Optional,
-        summary: "dangerous: `true` takes what anybody sends; only where `listen` is a loopback address",
+        summary: "the caller waits for what a flow answers over the bus: how long, and what it is told otherwise",
     },
 ];
-
-const SECRETS: Kind = Kind::List(&Kind::Secret);
-
-/// `from: { system: shop, path: /orders/create }`.
-pub(crate) const SOURCE: &[Opt] = &[Opt {
-    name: "path",
-    kind: Kind::Text,
-    need: Need::Required,
-    summary: "the path that senders POST to, such as `/orders/create`; one flow per path",
-}];
 
 const MAX_BODY: u64 = 16 << 20;
 const PATIENCE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(25);
@@ -87,9 +77,11 @@ pub(crate) struct Policy {
     /// Where to listen.
     pub(crate) listen: String,
     /// What the senders' requests look like.
-    pub(crate) scheme: &'static Scheme,
+    pub(crate) scheme: Scheme,
     /// What they are proven with; empty with `none`.
     pub(crate) keyring: Keyring,
+    /// What the senders' URLs have before the path, without a slash at its end.
+    pub(crate) public_url: Option<String>,
     /// The largest body, in bytes.
     pub(crate) max_body: usize,
     /// How long the bus may take.
@@ -110,19 +102,14 @@ impl Policy {
         ) else {
             return Err(refuse(&problems));
         };
-        let verify = Options::read(VERIFY, verify).map_err(|problems| refuse(&problems))?;
-        let Some(scheme) = scheme::ALL
-            .iter()
-            .copied()
-            .find(|scheme| verify.get(scheme.word).is_some())
-        else {
-            return Err(Fault::stop("`verify` names no scheme"));
-        };
-        let secrets = verify.texts(scheme.word);
+        let (scheme, keyring) = verify::read(verify)?;
         Ok(Self {
             listen: listen.to_owned(),
             scheme,
-            keyring: Keyring::new(scheme, &secrets)?,
+            keyring,
+            public_url: options
+                .text("public_url")
+                .map(|url| url.trim_end_matches('/').to_owned()),
             max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
             patience,
         })
@@ -140,6 +127,22 @@ pub(crate) fn check(system: &Settings, endpoints: &[Endpoint<'_>]) -> Vec<Proble
         let Endpoint::Source { settings } = endpoint else {
             continue;
         };
+        if let Some(reply) = settings.get("reply") {
+            problems.extend(reply::problems(reply));
+            let scheme = system.get("verify").and_then(verify::scheme);
+            if let Some(scheme) = scheme.filter(|scheme| scheme.events != Events::One) {
+                problems.push(
+                    Problem::new(
+                        &reply.place,
+                        format!(
+                            "`{}` sends many events in one request, and one answer is none to them",
+                            scheme.word
+                        ),
+                    )
+                    .hint("leave `reply` out: the sender hears 200 when all are safe"),
+                );
+            }
+        }
         let Some((value, path)) = settings
             .get("path")
             .and_then(|value| Some((value, value.text()?)))
@@ -184,30 +187,19 @@ fn check_system(system: &Settings, options: &Options<'_>, problems: &mut Vec<Pro
             .hint("such as `127.0.0.1:8080`, `[::1]:8080` or `0.0.0.0:8080`"),
         );
     }
+    let public_url = options.text("public_url");
+    if public_url.is_some_and(|url| !is_base(url)) {
+        problems.push(
+            Problem::new(
+                place("public_url"),
+                "`public_url` must be `https://`, a host, and a path at most",
+            )
+            .hint("what the sender's URL has before the path of a flow: `https://hooks.acme.example`"),
+        );
+    }
     if let Some(verify) = options.get("verify") {
-        for entry in verify.entries().unwrap_or_default() {
-            if entry.key != scheme::NONE.word {
-                if entry.value.items().is_some_and(<[Settings]>::is_empty) {
-                    problems.push(Problem::new(
-                        &entry.value.place,
-                        format!("`{}` is an empty list, but needs a secret", entry.key),
-                    ));
-                }
-            } else if entry.value.text() != Some("true") {
-                problems.push(
-                    Problem::new(&entry.value.place, "`none` must be `true`")
-                        .hint("it is spelled out because anybody may then send; else name a scheme"),
-                );
-            } else if host.is_some_and(|host| !is_loopback(host)) {
-                problems.push(
-                    Problem::new(
-                        &entry.place,
-                        format!("`verify: {{ none: true }}` takes what anybody sends, and `{shown}` is open to others"),
-                    )
-                    .hint("listen on 127.0.0.1, or name the scheme that the sender signs with"),
-                );
-            }
-        }
+        let listens = host.map(|host| (shown, !is_loopback(host)));
+        problems.extend(verify::problems(verify, public_url.is_some(), listens));
     }
     if options
         .size("max_body")
@@ -244,14 +236,16 @@ fn path_fault(path: &str) -> Option<String> {
         })
 }
 
-/// The path of a source's settings.
-pub(crate) fn path(endpoint: &Settings) -> Result<String, Fault> {
+/// The path of a source's settings, and how its callers are answered where they wait for it. `home` is the landscape's
+/// folder.
+pub(crate) fn source(endpoint: &Settings, home: &Path) -> Result<(String, Option<Replying>), Fault> {
     let options = Options::read(SOURCE, endpoint).map_err(|problems| refuse(&problems))?;
     let path = options.text("path").unwrap_or_default();
-    match path_fault(path) {
-        Some(what) => Err(Fault::stop(what)),
-        None => Ok(path.to_owned()),
+    if let Some(what) = path_fault(path) {
+        return Err(Fault::stop(what));
     }
+    let reply = options.get("reply").map(|reply| Replying::read(reply, home));
+    Ok((path.to_owned(), reply.transpose()?))
 }
 
 /// The host of `host:port`, where it is one.
@@ -263,6 +257,17 @@ fn host(listen: &str) -> Option<&str> {
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-_[]:%".contains(c);
     (!host.is_empty() && host.chars().all(plain)).then_some(host)
+}
+
+/// Whether paths can be put behind this URL.
+fn is_base(url: &str) -> bool {
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        let plain = |c: char| c.is_ascii_graphic() && !"?#\"<>\\^`{|}@".contains(c);
+        !rest.starts_with(['/', ':']) && !rest.is_empty() && rest.chars().all(plain)
+    })
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -283,6 +288,7 @@ mod tests {
     use trunkline_sdk::Entry;
 
     use super::*;
+    use crate::scheme;
 
     fn system(pairs: &[(&str, &str)], verify: &[(&str, &str)]) -> Settings {
         let plain = Settings::of(pairs.iter().copied());
@@ -309,8 +315,8 @@ mod tests {
 
     #[test]
     fn the_words_under_verify_are_the_rows_of_the_table() {
-        let words: Vec<_> = VERIFY.iter().map(|option| option.name).collect();
-        let rows: Vec<_> = scheme::ALL.iter().map(|scheme| scheme.word).collect();
+        let words: Vec<_> = verify::VERIFY.iter().map(|option| option.name).collect();
+        let rows: Vec<_> = scheme::ROWS.iter().map(|row| row.word).collect();
         assert_eq!(words, rows);
     }
 
