@@ -51,7 +51,7 @@ pub(super) enum Work {
     /// It reads a system. The source is opened again after each of its faults.
     Read(Box<dyn Source>),
     /// It reads a channel, and may write to a system.
-    Follow(Option<Outbound>),
+    Follow(Option<Box<Outbound>>),
 }
 
 impl Task {
@@ -122,7 +122,7 @@ impl Task {
                 }
             }
             Work::Follow(sink) => {
-                let ended = flow::run(&self.plan, bus, sink.as_ref(), tally, stopping).await;
+                let ended = flow::run(&self.plan, bus, sink.as_deref(), tally, stopping).await;
                 self.work = Some(Work::Follow(sink));
                 ended
             }
