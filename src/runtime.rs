@@ -22,7 +22,7 @@ use crate::{
     config::{BusAddress, Feed, FlowPlan, Plan, Target},
     flow::Expression,
     names::{FlowName, ProcessName, SystemName},
-    observe::{Quality, Run, Tally},
+    observe::{Board, Quality, Run, Tally},
     recovery::Patience,
     store::SqliteStore,
 };
@@ -141,6 +141,17 @@ impl Runtime {
     /// The counters of the flows.
     pub fn tallies(&self) -> &BTreeMap<FlowName, Arc<Tally>> {
         &self.tallies
+    }
+
+    /// The flows of a plan that run here, to be watched.
+    pub fn board(&self, plan: &Plan) -> Board {
+        let mut board = Board::new(self.bus.clone());
+        for flow in &plan.flows {
+            if let Some(tally) = self.tallies.get(&flow.name) {
+                board.watch(flow, tally.clone());
+            }
+        }
+        board
     }
 
     /// The bus.

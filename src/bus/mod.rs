@@ -167,6 +167,19 @@ impl Hop {
         Self::of(input, vec![Outgoing { to, message }])
     }
 
+    /// The message comes again after a delay, and that is no attempt.
+    pub fn put_off(mut input: Delivery, after: Rung, cause: Cause) -> Self {
+        let to = Destination::Retry {
+            queue: input.queue().clone(),
+            after,
+            attempt: input.attempt,
+            cause: Some(cause),
+        };
+        input.memos.clear();
+        let message = input.message.clone();
+        Self::of(input, vec![Outgoing { to, message }])
+    }
+
     /// A parked message goes back to its queue, under its id, as a first attempt.
     ///
     /// Not for a queue that keeps order: it would come behind what follows it. [`replay_key`] keeps it.

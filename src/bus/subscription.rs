@@ -1,6 +1,6 @@
 //! The receiving end: deliveries, and the receipts by which they are settled.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Instant};
 
 use tokio::sync::mpsc;
 use trunkline_sdk::Fault;
@@ -85,6 +85,7 @@ impl Delivery {
 pub struct Receipt {
     tag: u64,
     line: Arc<dyn Settle>,
+    given: Instant,
     settled: bool,
 }
 
@@ -94,6 +95,7 @@ impl Receipt {
         Self {
             tag,
             line,
+            given: Instant::now(),
             settled: false,
         }
     }
@@ -101,6 +103,11 @@ impl Receipt {
     /// The engine's number for the delivery.
     pub fn tag(&self) -> u64 {
         self.tag
+    }
+
+    /// When the engine gave it out.
+    pub(crate) fn given(&self) -> Instant {
+        self.given
     }
 
     /// Whether its subscription was closed: then the message has gone back, and this settles nothing.

@@ -6,7 +6,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use trunkline_sdk::Fault;
 
 use super::{Failure, Place, check_process, count, load};
-use crate::{names::ProcessName, observe, runtime::Runtime};
+use crate::{
+    names::ProcessName,
+    observe::{self, Health},
+    runtime::Runtime,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Run {
@@ -42,11 +46,18 @@ impl Run {
             bus = %plan.bus,
             "starting"
         );
+        let health = match plan.health {
+            Some(address) => Some(Health::open(address).await?),
+            None => None,
+        };
         let mut runtime = tokio::select! {
             started = Runtime::start(&plan, process.as_ref()) => started?,
             _ = terminate.recv() => return stopped_early(),
             _ = interrupt.recv() => return stopped_early(),
         };
+        if let Some(health) = &health {
+            health.show(runtime.board(&plan));
+        }
         let after = format_args!("{} ms", started.elapsed().as_millis());
         tracing::info!(%after, "ready: {} at work", count(flows.len(), "flow"));
         let told = "what is under way is finished first; a second signal stops at once";
@@ -54,6 +65,9 @@ impl Run {
             () = runtime.ended() => tracing::info!("stopping: every source has come to its end"),
             _ = terminate.recv() => tracing::info!("stopping: {told}"),
             _ = interrupt.recv() => tracing::info!("stopping: {told}"),
+        }
+        if let Some(health) = &health {
+            health.stopping();
         }
         tokio::select! {
             finished = runtime.stop() => {

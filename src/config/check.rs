@@ -11,6 +11,7 @@ mod systems;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
 };
@@ -125,6 +126,7 @@ pub fn plan(landscape: &Landscape, model: &DescriptorPool) -> (Plan, Vec<Problem
         bus,
         types: pool.clone(),
         store: within(landscape, &landscape.store),
+        health: health(landscape, &mut problems),
         given,
         topology: Topology {
             channels: channels
@@ -331,6 +333,19 @@ fn check_idle(landscape: &Landscape, named: &BTreeSet<&str>, problems: &mut Vec<
 }
 
 /// The text may hold a password, so it is not shown.
+/// Where a running process tells how it is.
+fn health(landscape: &Landscape, problems: &mut Vec<Problem>) -> Option<SocketAddr> {
+    let health = landscape.health.as_ref()?;
+    // What is no text, or an empty one, was told.
+    let text = health.text().filter(|text| !["", "none"].contains(text))?;
+    let address = text.parse();
+    if address.is_err() {
+        let problem = Problem::new(&health.place, "`health` is no address to listen on");
+        problems.push(problem.hint("it is an IP address with a port, `127.0.0.1:9464`, or `none`"));
+    }
+    address.ok()
+}
+
 fn bus(landscape: &Landscape, problems: &mut Vec<Problem>) -> Option<BusAddress> {
     let (text, place) = &landscape.bus;
     if let Some(folder) = text.strip_prefix("embedded:") {

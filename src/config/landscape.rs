@@ -46,6 +46,12 @@ pub(crate) const LANDSCAPE: &[Opt] = &[
         need: Need::Optional,
         summary: "which flows run together in one process: `trunkline run --process <name>`",
     },
+    Opt {
+        name: "health",
+        kind: Kind::Text,
+        need: Need::Default("none"),
+        summary: "where a running process answers `/livez`, `/readyz` and `/metrics`: `127.0.0.1:9464`, or `none`",
+    },
 ];
 
 /// The words of a system beside its adapter.
@@ -105,6 +111,8 @@ pub struct Landscape {
     pub store: String,
     /// Where that stands, if it does.
     pub(crate) store_place: Option<Place>,
+    /// `health:`.
+    pub(crate) health: Option<Settings>,
     /// `systems:`.
     pub systems: Vec<SystemEntry>,
     /// `channels:`.
@@ -261,6 +269,10 @@ impl Landscape {
             knows_flows = false;
         }
         let store = text_of("store").unwrap_or("./data").to_owned();
+        let health = root
+            .get("health")
+            .filter(|health| health.text() != Some(""))
+            .cloned();
         let store_place = root.get("store").map(|store| store.place.clone());
         let mut landscape = Self {
             home,
@@ -269,6 +281,7 @@ impl Landscape {
             bus,
             store,
             store_place,
+            health,
             systems,
             channels,
             processes,

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,6 +30,8 @@ pub struct Plan {
     pub bus: BusAddress,
     /// The folder for what flows remember.
     pub store: PathBuf,
+    /// Where a running process tells how it is; `None`: nowhere.
+    pub health: Option<SocketAddr>,
     /// Where flows that are only looked at find cross-references; `None`: these will run, and ask the store.
     pub given: Option<Arc<GivenStore>>,
     /// The systems that flows use.

@@ -1,6 +1,10 @@
 //! From a source onto the bus: records are taken through the steps, and their senders hear when they are safe.
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -17,7 +21,7 @@ use crate::{
     flow::{Failed, Keys, Steps, Verdict, cause, onward, outputs, tell_refused, valid},
     message::{Content, Message, Trace},
     names::{FlowName, MessageId, QueueName, SystemName, TypeName},
-    observe::Tally,
+    observe::{Standing, Tally},
     recovery::Patience,
 };
 
@@ -108,7 +112,10 @@ impl Inbound {
         }));
         // When the source returns it drops its outlet, and that ends the intake.
         let work = source.run(outlet, resume);
-        let (ended, (), ()) = tokio::join!(work, self.take_in(offered, &key), async { drop(starting) });
+        let (ended, (), ()) = tokio::join!(work, self.take_in(offered, &key), async {
+            self.tally.stands(Standing::AtWork);
+            drop(starting);
+        });
         ended
     }
 
@@ -219,6 +226,7 @@ impl Inbound {
     async fn publish(&self, mut pending: Vec<Pending>) -> bool {
         let mut patience = Patience::new();
         let mut told = false;
+        let began = Instant::now();
         loop {
             let (hops, answers): (Vec<_>, Vec<_>) = pending
                 .into_iter()
@@ -231,6 +239,7 @@ impl Inbound {
                 match result {
                     Ok(()) => {
                         self.tally.published(onward);
+                        self.tally.done(began.elapsed(), answers.len());
                         for (answer, receipt) in answers {
                             // Closed: its sender gave up in the meantime, and will send it again.
                             let _ = answer.send(receipt);

@@ -3,6 +3,7 @@
 mod asking;
 mod inbound;
 mod outbound;
+mod writing;
 
 pub(crate) use inbound::Inbound;
 pub(crate) use outbound::{Door, Opened, Outbound};

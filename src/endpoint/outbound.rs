@@ -3,17 +3,20 @@
 //! Promises: what has gone back to its queue meanwhile is not written any more. An adapter that panics does not fell
 //! its flow again and again: its system is opened anew, the messages are written one by one, and the one on which it
 //! panics by itself is parked.
+//!
+//! While the system is down the flow is paused by its [`Circuit`]: what is in its hands waits in place and in order,
+//! one message at a time is tried, and nothing of it counts as an attempt.
 
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use trunkline_sdk::{Body, Context, Delivered, Fault, Outcome, Record, Remedy, Reply, Sink, System};
 
+use super::writing::Writing;
 use crate::{
     bus::{Delivery, Outgoing},
     canonical::Tree,
@@ -21,11 +24,8 @@ use crate::{
     flow::{Emitted, Failed, Flow, FollowUp, Outcomes},
     message::{Content, Message},
     names::SystemName,
-    recovery::Patience,
+    recovery::Circuit,
 };
-
-/// How long a flow pauses when its system refuses everything and a person must act.
-const PAUSE: Duration = Duration::from_secs(30);
 
 /// The way to a sink, through its system.
 #[async_trait]
@@ -43,7 +43,7 @@ pub(crate) struct Opened {
 
 /// A sink with the system it belongs to.
 pub(crate) struct Outbound {
-    system: SystemName,
+    pub(super) system: SystemName,
     door: Box<dyn Door>,
     opened: Mutex<Opened>,
     /// The form of the canonical messages that arrive; `None`: they are native.
@@ -51,28 +51,33 @@ pub(crate) struct Outbound {
     in_doubt: InDoubt,
     /// What is made of its answers.
     then: Option<FollowUp>,
+    pub(super) circuit: Circuit,
 }
 
 /// A delivery and what its steps made of it: written together, settled together.
-struct Unit {
-    delivery: Delivery,
+pub(super) struct Unit {
+    pub(super) delivery: Delivery,
     parts: Vec<Delivered>,
     /// The parts as messages, where another is made of the answer to each.
     messages: Vec<Message>,
 }
 
 /// What became of units that were written together.
-struct Written {
-    units: Vec<(Unit, Settled)>,
+pub(super) struct Written {
+    pub(super) units: Vec<(Unit, Settled)>,
     /// The adapter panicked.
-    panicked: bool,
+    pub(super) panicked: bool,
 }
 
 /// What became of a unit.
-enum Settled {
-    /// With what the system has answered to each part.
-    Written(Vec<Option<Reply>>),
+pub(super) enum Settled {
+    /// With what follows from the system's answer, or why nothing could be made of it.
+    Written(Result<Vec<Outgoing>, Failed>),
+    /// This message failed.
     Failed(Fault),
+    /// It is parked, because the system did not say.
+    InDoubt(Fault),
+    /// Not now.
     Again(Fault),
 }
 
@@ -93,7 +98,13 @@ impl Outbound {
             arrives,
             in_doubt,
             then,
+            circuit: Circuit::default(),
         })
+    }
+
+    /// Whether the flow is paused, because its system is down.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.circuit.open_for().is_some()
     }
 
     /// Writes units until each is written or has failed, which `outcomes` hears. What the system could not take now is
@@ -120,77 +131,27 @@ impl Outbound {
                 Err(fault) => outcomes.failed(delivery, self.system.as_str(), &fault),
             }
         }
-        let mut patience = Patience::new();
-        let (mut told, mut went_back) = (false, false);
-        let mut one_by_one = false;
-        while !waiting.is_empty() {
-            let rest = waiting.split_off(if one_by_one { 1 } else { waiting.len() });
-            let mut again = Vec::new();
-            let mut delay = Duration::ZERO;
-            let opened = self.opened();
-            let Written { units, panicked } = self.write_once(&*opened.sink, waiting).await;
-            if panicked {
-                tracing::error!(flow = %flow.name(), system = %self.system, "the adapter panicked; its system is opened anew");
-                one_by_one = true;
-            }
-            let mut lost = panicked;
-            for (unit, settled) in units {
-                match settled {
-                    Settled::Written(replies) => {
-                        let Unit {
-                            delivery, messages, ..
-                        } = unit;
-                        match self.follow(flow, &delivery, messages, replies).await {
-                            Ok(follow) => outcomes.delivered(delivery, follow),
-                            Err(Failed { step, fault }) => outcomes.failed(delivery, step, &fault),
-                        }
-                    }
-                    Settled::Failed(fault) => {
-                        outcomes.failed(unit.delivery, self.system.as_str(), &fault);
-                    }
-                    Settled::Again(fault) => {
-                        lost |= fault.remedy == Remedy::Reopen;
-                        if !told {
-                            self.tell(flow, &fault);
-                            told = true;
-                        }
-                        delay = delay.max(match fault.remedy {
-                            Remedy::Stop => PAUSE,
-                            _ => fault.retry_after.unwrap_or_else(|| patience.delay()),
-                        });
-                        again.push(unit);
-                    }
-                }
-            }
-            again.extend(rest);
-            waiting = again;
-            if waiting.is_empty() || flow.is_stopping() {
-                break;
-            }
-            // What is settled must not wait for what is not.
-            outcomes.complete().await;
-            let next = async {
-                tokio::time::sleep(delay).await;
-                while lost && let Err(fault) = self.open_again(&opened).await {
-                    tracing::debug!(flow = %flow.name(), system = %self.system, error = %fault, "not there yet");
-                    if !panicked {
-                        // It is written to the old one once more: that may have come back by itself.
-                        break;
-                    }
-                    tokio::time::sleep(patience.delay()).await;
-                }
+        let mut writing = Writing::new(self, flow, waiting);
+        while !writing.waiting.is_empty() {
+            let pass = tokio::select! {
+                biased;
+                pass = writing.ready() => pass,
+                () = flow.stopping() => return,
             };
-            tokio::select! {
-                () = next => {}
-                () = flow.stopping() => {}
+            if writing.waiting.is_empty() {
+                return;
             }
-            // What went back meanwhile comes again, perhaps to another process: it is not written beside that one.
-            let count = waiting.len();
-            waiting.retain(|unit| !unit.delivery.receipt.is_lost());
-            went_back |= waiting.len() < count;
-        }
-        if told && waiting.is_empty() && !went_back {
-            tracing::info!(flow = %flow.name(), system = %self.system, "the system takes messages again");
+            let taken = writing.take(&pass);
+            let opened = self.opened();
+            let written = self.write_once(flow, &*opened.sink, taken).await;
+            writing.settle(&pass, opened, written, outcomes);
+            if flow.is_stopping() {
+                return;
+            }
+            if !writing.waiting.is_empty() {
+                // What is settled must not wait for what is not.
+                outcomes.complete().await;
+            }
         }
     }
 
@@ -216,7 +177,7 @@ impl Outbound {
     }
 
     /// Opens the system and the sink again, unless another batch has done so.
-    async fn open_again(&self, lost: &Opened) -> Result<(), Fault> {
+    pub(super) async fn open_again(&self, lost: &Opened) -> Result<(), Fault> {
         if !Arc::ptr_eq(&self.opened().system, &lost.system) {
             return Ok(());
         }
@@ -225,7 +186,7 @@ impl Outbound {
         Ok(())
     }
 
-    async fn write_once(&self, sink: &dyn Sink, mut units: Vec<Unit>) -> Written {
+    async fn write_once(&self, flow: &Flow, sink: &dyn Sink, mut units: Vec<Unit>) -> Written {
         let batch: Vec<_> = units.iter().flat_map(|unit| unit.parts.iter().cloned()).collect();
         let written = AssertUnwindSafe(sink.write(&batch)).catch_unwind().await;
         let panicked = written.is_err();
@@ -258,12 +219,21 @@ impl Outbound {
                 .collect();
         }
         let mut outcomes = outcomes.into_iter();
-        let settled = |unit: Unit| {
-            let settled = settle(outcomes.by_ref().take(unit.parts.len()), self.in_doubt);
-            (unit, settled)
-        };
-        let units = units.into_iter().map(settled).collect();
-        Written { units, panicked }
+        let mut written = Vec::with_capacity(units.len());
+        for mut unit in units {
+            let settled = match settle(outcomes.by_ref().take(unit.parts.len()), self.in_doubt) {
+                Ok(replies) => {
+                    let messages = std::mem::take(&mut unit.messages);
+                    Settled::Written(self.follow(flow, &unit.delivery, messages, replies).await)
+                }
+                Err(settled) => settled,
+            };
+            written.push((unit, settled));
+        }
+        Written {
+            units: written,
+            panicked,
+        }
     }
 
     fn parts(&self, delivery: &Delivery, emitted: Vec<Emitted>) -> Result<Vec<Delivered>, Fault> {
@@ -303,19 +273,10 @@ impl Outbound {
         record.time = message.time.try_into().ok();
         Ok(record)
     }
-
-    fn tell(&self, flow: &Flow, fault: &Fault) {
-        let (flow, system) = (flow.name(), &self.system);
-        if fault.remedy == Remedy::Stop {
-            tracing::error!(%flow, %system, error = %fault, "the flow is paused; it tries again every 30 s");
-        } else {
-            tracing::warn!(%flow, %system, error = %fault, "the system does not take messages; trying again");
-        }
-    }
 }
 
 /// A unit is written when all its parts are; a part that never will be, or not now, decides for all.
-fn settle(outcomes: impl Iterator<Item = Outcome>, in_doubt: InDoubt) -> Settled {
+fn settle(outcomes: impl Iterator<Item = Outcome>, in_doubt: InDoubt) -> Result<Vec<Option<Reply>>, Settled> {
     let mut failed = None;
     let mut again = None;
     let mut replies = Vec::new();
@@ -323,14 +284,14 @@ fn settle(outcomes: impl Iterator<Item = Outcome>, in_doubt: InDoubt) -> Settled
         match outcome {
             Outcome::Applied(reply) | Outcome::AlreadyThere(reply) => replies.push(reply),
             Outcome::Rejected(fault) if matches!(fault.remedy, Remedy::DeadLetter | Remedy::Retry) => {
-                failed.get_or_insert(fault);
+                failed.get_or_insert(Settled::Failed(fault));
             }
             Outcome::InDoubt(fault) if in_doubt == InDoubt::Park => {
-                failed.get_or_insert(Fault {
+                failed.get_or_insert(Settled::InDoubt(Fault {
                     remedy: Remedy::DeadLetter,
                     what: format!("in doubt whether it was applied: {}", fault.what),
                     ..fault
-                });
+                }));
             }
             Outcome::Rejected(fault) | Outcome::InDoubt(fault) | Outcome::NotTried(fault) => {
                 again.get_or_insert(fault);
@@ -338,8 +299,8 @@ fn settle(outcomes: impl Iterator<Item = Outcome>, in_doubt: InDoubt) -> Settled
         }
     }
     match (failed, again) {
-        (Some(fault), _) => Settled::Failed(fault),
-        (None, Some(fault)) => Settled::Again(fault),
-        (None, None) => Settled::Written(replies),
+        (Some(failed), _) => Err(failed),
+        (None, Some(fault)) => Err(Settled::Again(fault)),
+        (None, None) => Ok(replies),
     }
 }

@@ -41,6 +41,7 @@ use crate::{
     bus::{Delivery, ParkedMark, Partition, Subscription, requested},
     endpoint::Outbound,
     names::{ChannelName, MessageId, QueueName},
+    observe::Standing,
     recovery::Patience,
 };
 
@@ -77,6 +78,7 @@ pub(super) async fn run(
         };
         readers.push((reader, subscription));
     }
+    flow.tally.stands(Standing::AtWork);
     let mut reading = Vec::with_capacity(readers.len());
     for (reader, subscription) in &mut readers {
         reading.push(Reading::new(reader).run(subscription).boxed());

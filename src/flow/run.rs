@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -20,7 +20,7 @@ use crate::{
     endpoint::Outbound,
     message::Content,
     names::{FlowName, QueueName, ReturnAddress, TypeName},
-    observe::Tally,
+    observe::{Standing, Tally},
     recovery::{Patience, Rung, Schedule},
 };
 
@@ -31,6 +31,8 @@ pub(super) const BATCH: usize = 128;
 /// Messages that are on their way to channels at once: enough to keep the bus busy while the next are worked on,
 /// however few come at a time.
 pub(super) const UNDER_WAY: usize = 512;
+/// After this a message comes again that has made way for others while its system is down.
+pub(super) const PUT_OFF: Rung = Rung::Second30;
 
 /// One running flow that reads a channel.
 pub(crate) struct Flow {
@@ -43,7 +45,7 @@ pub(crate) struct Flow {
     reads: Option<Arc<Rules>>,
     pub(super) retry: Schedule,
     pub(super) bus: Arc<dyn Bus>,
-    pub(super) tally: Arc<Tally>,
+    pub(crate) tally: Arc<Tally>,
     turns: Arc<Turns>,
     stopping: watch::Receiver<bool>,
 }
@@ -80,12 +82,14 @@ pub(crate) async fn run(
         turns: Arc::default(),
         stopping,
     };
+    flow.tally.is_paused(sink.is_some_and(Outbound::is_paused));
     if let Some(keyed) = order {
         return ordered::run(&flow, channel, keyed, sink).await;
     }
     let queue = QueueName::of_subscriber(channel, &flow.name);
     let prefetch = flow.steps.pace().map_or(PREFETCH, in_hand);
     let mut subscription = flow.bus.subscribe(&queue, prefetch).await?;
+    flow.tally.stands(Standing::AtWork);
     match sink {
         Some(sink) => flow.to_system(sink, &mut subscription).await,
         None => flow.to_channels(&mut subscription).await,
@@ -118,6 +122,9 @@ pub(crate) trait Outcomes: Send {
     /// A fault of this one message.
     fn failed(&mut self, delivery: Delivery, step: &str, fault: &Fault);
 
+    /// Its system is down; it makes way for others, and comes again without having made an attempt.
+    fn put_off(&mut self, delivery: Delivery, step: &str, fault: &Fault);
+
     /// Completes what was written down so far: it need not wait for what is not settled yet.
     async fn complete(&mut self);
 }
@@ -137,6 +144,11 @@ impl Outcomes for Batch<'_> {
 
     fn failed(&mut self, delivery: Delivery, step: &str, fault: &Fault) {
         self.hops.push(self.flow.failed(delivery, step, fault));
+    }
+
+    fn put_off(&mut self, delivery: Delivery, step: &str, fault: &Fault) {
+        let cause = cause(&self.flow.name, step, fault);
+        self.hops.push(Hop::put_off(delivery, PUT_OFF, cause));
     }
 
     async fn complete(&mut self) {
@@ -362,14 +374,18 @@ impl Flow {
         let mut patience = Patience::new();
         let mut told = false;
         while !hops.is_empty() {
-            let onward: Vec<_> = hops.iter().map(|hop| (onward(hop), answers(hop))).collect();
+            let facts = |hop: &Hop| (onward(hop), answers(hop), ending(hop));
+            let expected: Vec<_> = hops.iter().map(facts).collect();
             let results = self.bus.complete(std::mem::take(&mut hops)).await;
             let mut refused = Vec::new();
-            for (result, (onward, answers)) in results.into_iter().zip(onward) {
+            for (result, (onward, answers, ending)) in results.into_iter().zip(expected) {
                 match result {
                     Ok(()) => {
                         self.tally.published(onward);
                         self.tally.answered(answers);
+                        if let Some(given) = ending {
+                            self.tally.done(given.elapsed(), 1);
+                        }
                     }
                     Err(Refused { mut hop, fault })
                         if fault.remedy == Remedy::DeadLetter && hop.outputs.iter().any(is_late) =>
@@ -435,6 +451,13 @@ impl Flow {
 pub(crate) fn onward(hop: &Hop) -> usize {
     let is_channel = |output: &&Outgoing| matches!(output.to, Destination::Channel(_));
     hop.outputs.iter().filter(is_channel).count()
+}
+
+/// When the message was given out that ends with this hop; `None`: it comes again.
+fn ending(hop: &Hop) -> Option<Instant> {
+    let is_retry = |output: &Outgoing| matches!(output.to, Destination::Retry { .. });
+    let input = hop.inputs.first()?;
+    (!hop.outputs.iter().any(is_retry)).then(|| input.receipt.given())
 }
 
 /// How many answers a hop gives.

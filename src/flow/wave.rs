@@ -14,7 +14,7 @@ use super::{
     Failed, Rule, Verdict,
     lanes::{LaneKey, Taken},
     partition::Reader,
-    run::{Outcomes, cause},
+    run::{Outcomes, PUT_OFF, cause},
 };
 use crate::{
     bus::{Cause, Delivery, Destination, Hop, Outgoing},
@@ -212,7 +212,21 @@ impl Outcomes for Wave<'_> {
         delivery.attempt += 1;
         let ticket = ticket(&delivery);
         self.ended
-            .insert(ticket, Ended::Again(key, Box::new(delivery), rung.delay()));
+            .insert(ticket, Ended::Again(key, Box::new(delivery), rung.spread()));
+    }
+
+    fn put_off(&mut self, delivery: Delivery, step: &str, fault: &Fault) {
+        match self.lane(&delivery) {
+            Some(key) => {
+                let ticket = ticket(&delivery);
+                let again = Ended::Again(key, Box::new(delivery), PUT_OFF.spread());
+                self.ended.insert(ticket, again);
+            }
+            None => {
+                let cause = cause(self.reader.flow.name(), step, fault);
+                self.end(Hop::put_off(delivery, PUT_OFF, cause));
+            }
+        }
     }
 
     async fn complete(&mut self) {

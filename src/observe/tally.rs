@@ -2,11 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use dashmap::DashMap;
 
+use super::{Standing, duration::Durations};
 use crate::{
     bus::Cause,
     canonical::rules::{Violation, Violations},
@@ -29,6 +34,9 @@ pub struct Tally {
     unanswered: AtomicU64,
     retried: AtomicU64,
     delayed: AtomicU64,
+    is_paused: AtomicBool,
+    standing: Mutex<Standing>,
+    durations: Durations,
     filtered: DashMap<Rule, u64>,
     /// By the cause without its numbers: the same mistake in line 3 and in line 5 is one cause.
     parked: DashMap<String, (String, u64)>,
@@ -55,6 +63,8 @@ pub struct Counts {
     pub retried: u64,
     /// Messages that came before their time, and come again: each time counts, and is among `received`.
     pub delayed: u64,
+    /// Whether it is paused, because its system is down.
+    pub is_paused: bool,
     /// Messages that ended by a rule, per rule.
     pub filtered: BTreeMap<String, u64>,
     /// Messages parked, per cause; causes that differ only in numbers (lines, lengths) count as the first of them.
@@ -94,6 +104,10 @@ impl Tally {
         self.delayed.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn is_paused(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Relaxed);
+    }
+
     pub(crate) fn filtered(&self, rule: Rule) {
         *self.filtered.entry(rule).or_default() += 1;
     }
@@ -118,6 +132,32 @@ impl Tally {
         }
     }
 
+    /// This many messages were done with, which took so long.
+    pub(crate) fn done(&self, took: Duration, messages: usize) {
+        self.durations.add(took, messages as u64);
+    }
+
+    /// How the flow stands from now on.
+    pub(crate) fn stands(&self, standing: Standing) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    /// How the flow stands.
+    pub fn standing(&self) -> Standing {
+        self.standing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn paused(&self) -> bool {
+        self.is_paused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn durations(&self) -> &Durations {
+        &self.durations
+    }
+
     /// The numbers as they are now.
     pub fn read(&self) -> Counts {
         let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -130,6 +170,7 @@ impl Tally {
             unanswered: number(&self.unanswered),
             retried: number(&self.retried),
             delayed: number(&self.delayed),
+            is_paused: self.paused(),
             filtered: self
                 .filtered
                 .iter()

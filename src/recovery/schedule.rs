@@ -44,6 +44,14 @@ impl Rung {
         })
     }
 
+    /// How long it is, and up to a fifth more: where each message waits by itself, those that failed together do not come
+    /// again together.
+    pub fn spread(self) -> Duration {
+        let middle = self.delay().mul_f64(1.1);
+        let mut around = exponential(middle, 1.0, middle, 0.09);
+        around.next_backoff().unwrap_or(middle)
+    }
+
     /// Its word in the names of queues: `5s`, `10m`.
     pub fn word(self) -> &'static str {
         match self {
@@ -101,7 +109,8 @@ impl Default for Schedule {
 impl Schedule {
     /// When to try again after attempt number `attempt` (from 1) has failed; `None`: no more.
     ///
-    /// The bus counts in rungs, which spreads retries less than jitter would, but the same on both engines.
+    /// The bus counts in rungs, which spreads retries less than jitter would, but the same on both engines. What is tried
+    /// again in its place is spread.
     pub fn after(&self, attempt: u32) -> Option<Rung> {
         if attempt >= self.attempts {
             return None;
@@ -136,7 +145,12 @@ impl Patience {
 
     /// With no delay longer than this, but for the jitter.
     pub fn up_to(longest: Duration) -> Self {
-        Self(exponential(Duration::from_millis(100), 2.0, longest, 0.3))
+        Self::between(Duration::from_millis(100), longest)
+    }
+
+    /// Beginning with the first of these delays, and with none longer than the second, but for the jitter.
+    pub fn between(first: Duration, longest: Duration) -> Self {
+        Self(exponential(first, 2.0, longest, 0.3))
     }
 
     /// The next delay.
@@ -190,6 +204,14 @@ mod tests {
                 None
             ]
         );
+    }
+
+    #[test]
+    fn what_failed_together_does_not_come_again_together() {
+        let delays: Vec<_> = (0..100).map(|_| Rung::Second5.spread()).collect();
+        let bounds = Duration::from_secs(5)..Duration::from_secs(6);
+        assert!(delays.iter().all(|delay| bounds.contains(delay)), "{delays:?}");
+        assert!(delays.iter().any(|delay| *delay != delays[0]));
     }
 
     #[test]

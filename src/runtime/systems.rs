@@ -99,7 +99,9 @@ impl Systems {
                 let arrives = arrives.as_ref().map(Tree::new);
                 let outbound =
                     Outbound::open(system.clone(), Box::new(door), arrives, *in_doubt, then.clone());
-                outbound.await.map(|outbound| Work::Follow(Some(outbound)))
+                outbound
+                    .await
+                    .map(|outbound| Work::Follow(Some(Box::new(outbound))))
             }
             (Feed::Channel { .. }, _) => Ok(Work::Follow(None)),
         }

@@ -19,12 +19,15 @@ use crate::{
     config::FlowPlan,
     endpoint::{Inbound, Outbound},
     flow,
-    observe::Tally,
+    observe::{Standing, Tally},
     recovery::Patience,
 };
 
-/// How long a flow pauses that a person must mend.
-const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 30_000 });
+/// How long a flow pauses that a person must mend, at first and at last.
+const PAUSE: (Duration, Duration) = match cfg!(test) {
+    true => (Duration::from_millis(10), Duration::from_millis(10)),
+    false => (Duration::from_secs(5), Duration::from_secs(60)),
+};
 /// A flow that has worked this long begins anew: its next fault is told again, and is followed by a short delay.
 const STEADY: Duration = Duration::from_secs(60);
 
@@ -48,37 +51,41 @@ pub(super) enum Work {
     /// It reads a system. The source is opened again after each of its faults.
     Read(Box<dyn Source>),
     /// It reads a channel, and may write to a system.
-    Follow(Option<Outbound>),
+    Follow(Option<Box<Outbound>>),
 }
 
 impl Task {
     /// Runs the flow again after each fault, until it ends or is stopped: others go on in the meantime.
     pub(super) async fn keep_running(mut self) {
-        let mut patience = Patience::new();
+        let stopped = || Patience::between(PAUSE.0, PAUSE.1);
+        let (mut patience, mut stops) = (Patience::new(), stopped());
         let mut told = String::new();
         loop {
             let began = Instant::now();
             // Whatever it had in its hands goes back to its queue, and what was open is opened again.
             let ended = AssertUnwindSafe(self.once()).catch_unwind().await;
             let Err(fault) = ended.unwrap_or_else(|_| Err(broken())) else {
-                return;
+                return self.tally.stands(Standing::Ended);
             };
             let flow = &self.plan.name;
             if *self.stopping.borrow() {
                 tracing::debug!(%flow, error = %fault, "ended while stopping");
-                return;
+                return self.tally.stands(Standing::Ended);
             }
+            self.tally.stands(Standing::Waits(fault.to_string()));
             if began.elapsed() > STEADY {
-                (patience, told) = (Patience::new(), String::new());
+                (patience, stops, told) = (Patience::new(), stopped(), String::new());
             }
             let pause = if passes(&fault) {
                 fault.retry_after.unwrap_or_else(|| patience.delay())
             } else {
-                PAUSE
+                stops.delay()
             };
-            if !passes(&fault) {
-                tracing::error!(%flow, error = %fault, "the flow is paused; it tries again every 30 s");
-            } else if told != fault.what {
+            if told == fault.what {
+                tracing::debug!(%flow, error = %fault, "not yet");
+            } else if !passes(&fault) {
+                tracing::error!(%flow, error = %fault, "the flow is paused; it tries again now and then, at least every two minutes");
+            } else {
                 tracing::warn!(%flow, error = %fault, "the flow waits; it tries again and again");
             }
             told = fault.what;
@@ -115,7 +122,7 @@ impl Task {
                 }
             }
             Work::Follow(sink) => {
-                let ended = flow::run(&self.plan, bus, sink.as_ref(), tally, stopping).await;
+                let ended = flow::run(&self.plan, bus, sink.as_deref(), tally, stopping).await;
                 self.work = Some(Work::Follow(sink));
                 ended
             }
@@ -149,7 +156,8 @@ mod tests {
         config::{Files, Landscape, Plan, Variables, check},
     };
 
-    /// A system whose source panics when it runs for the first time, and says each time that it runs.
+    /// A system whose source panics when it runs for the first time, needs a person the second time, and says each time
+    /// that it runs.
     struct Brittle {
         runs: Arc<AtomicUsize>,
         told: mpsc::UnboundedSender<usize>,
@@ -200,6 +208,9 @@ mod tests {
             let run = self.runs.fetch_add(1, Ordering::Relaxed);
             self.told.send(run).expect("the test listens");
             assert!(run > 0, "this panic is the test's");
+            if run == 1 {
+                return Err(Fault::stop("somebody must mend it"));
+            }
             outlet.stopping().await;
             Ok(())
         }
@@ -229,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flow_that_panics_begins_again() {
+    async fn a_flow_that_panics_or_needs_a_person_begins_again() {
         // given
         let folder = tempfile::TempDir::new().expect("there is a place for temporary files");
         let (told, mut heard) = mpsc::unbounded_channel();
@@ -241,11 +252,12 @@ mod tests {
         let bus = EmbeddedBus::open(&folder.path().join("data")).expect("the test may write there");
         bus.declare(&plan.topology).await.expect("it is a landscape");
         let (stop, stopping) = watch::channel(false);
+        let tally = Arc::new(Tally::default());
         let task = Task {
             plan: plan.flows[0].clone(),
             bus: Arc::new(bus),
             systems: Arc::new(Systems::new(&plan)),
-            tally: Arc::default(),
+            tally: tally.clone(),
             stopping,
             work: None,
             starting: None,
@@ -256,7 +268,9 @@ mod tests {
         assert_eq!(heard.recv().await, Some(0));
         // then
         assert_eq!(heard.recv().await, Some(1));
+        assert_eq!(heard.recv().await, Some(2));
         stop.send_replace(true);
         running.await.expect("it ends when it is told to");
+        assert_eq!(tally.standing(), Standing::Ended);
     }
 }

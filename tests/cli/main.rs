@@ -6,6 +6,8 @@ mod support;
 mod catalogue;
 mod demo;
 mod drain;
+mod health;
+mod health_text;
 mod infer;
 mod lineage;
 mod map;

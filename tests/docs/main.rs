@@ -243,6 +243,44 @@ async fn the_example_runs_takes_an_order_and_shows_what_is_parked() {
 }
 
 #[tokio::test]
+async fn the_example_tells_how_it_is() {
+    // given
+    let copy = Copy::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let health = listener.local_addr().expect("it is bound").to_string();
+    drop(listener);
+    let variables = [
+        ("SHOP_LISTEN", copy.address.as_str()),
+        ("TRUNKLINE_HEALTH", health.as_str()),
+    ];
+    let shop = Process::run(&copy.shop(), None, &variables).await;
+    // when
+    let Block { text, .. } = block::marked("run and asked");
+    let mut shell = copy.shell(&text.replace("127.0.0.1:9464", &health));
+    let asked = shell.output().await.expect("bash is there");
+    // then
+    let told = String::from_utf8_lossy(&asked.stdout);
+    let talk = String::from_utf8_lossy(&asked.stderr);
+    assert!(
+        asked.status.success() && told.starts_with("alive\nready\n"),
+        "{told}{talk}"
+    );
+    let readme = fs::read_to_string(root().join("README.md")).expect("the root has a README.md");
+    for name in [
+        "trunkline_circuit_open",
+        "trunkline_flow_up",
+        "trunkline_queue_parked",
+    ] {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+        assert!(
+            told.contains(&format!("\n{name}{{flow=\"stock\"")),
+            "{name}: {told}"
+        );
+    }
+    assert!(shop.terminate().await.success());
+}
+
+#[tokio::test]
 async fn an_administrator_makes_the_topology_and_its_users() {
     // given
     let broker = Broker::shared();

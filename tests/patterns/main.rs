@@ -82,6 +82,8 @@ macro_rules! sentences {
             outbound::a_message_that_fails_comes_again_as_the_next_attempt_and_is_parked_after_the_last,
             outbound::a_message_that_fails_and_then_does_not_is_applied_once,
             outbound::while_its_system_is_away_a_message_waits_in_place_and_that_is_no_attempt,
+            outbound::while_its_system_is_down_a_flow_is_paused_and_it_goes_on_by_itself,
+            outbound::what_waited_while_its_system_was_down_keeps_its_order,
             outbound::what_a_step_has_ended_does_not_wait_for_a_system_that_is_locked,
             outbound::a_message_that_its_system_will_never_take_is_parked_alone,
             outbound::a_flow_whose_system_needs_a_person_stops_and_loses_nothing,

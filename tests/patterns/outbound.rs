@@ -1,5 +1,7 @@
 //! From a flow into a system: what fails is tried again, waits, is parked or stops the flow, as the system says.
 
+use std::time::{Duration, Instant};
+
 use tokio_postgres::{Client, NoTls};
 
 use crate::{
@@ -112,6 +114,116 @@ pub(crate) async fn while_its_system_is_away_a_message_waits_in_place_and_that_i
     assert_eq!(house.counts("book").retried, 0);
     assert_eq!(house.depth("book").await.parked, 0);
     assert_eq!(booked(&client(server.url()).await).await.1, 3);
+    house.end().await;
+}
+
+/// A database that cannot book while it is down.
+const CARRIER: &str = "
+CREATE TABLE down (since timestamptz NOT NULL DEFAULT now());
+CREATE TABLE booked (number bigserial, buyer text NOT NULL, order_id text NOT NULL);
+CREATE SEQUENCE tries;
+CREATE FUNCTION book(buyer text, id text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+  PERFORM nextval('tries');
+  IF EXISTS (SELECT FROM down) THEN RAISE EXCEPTION 'not now' USING ERRCODE = '55P03'; END IF;
+  INSERT INTO booked (buyer, order_id) VALUES (buyer, id);
+END $$;
+INSERT INTO down DEFAULT VALUES";
+
+const SHIP: &str = r#"
+flow: ship
+from: orders
+to: { system: books, statement: "SELECT book('', :order_id)" }
+retry: { attempts: 2, first: 1s }
+"#;
+
+async fn tries(client: &Client) -> i64 {
+    let query = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM tries";
+    client.query_one(query, &[]).await.expect("it answers").get(0)
+}
+
+pub(crate) async fn while_its_system_is_down_a_flow_is_paused_and_it_goes_on_by_itself<S: Subject>() {
+    // given a system that fails on every message, and a flow that tries twice
+    let database = Postgres::fresh_database().await;
+    let client = client(database.url()).await;
+    client.batch_execute(CARRIER).await.unwrap();
+    let mut house = House::<S>::built(&[SHIP], &[("BOOKS", database.url())]).await;
+    let orders: Vec<_> = (0..20).map(|number| paid(&number.to_string())).collect();
+    house.publish("orders", orders).await;
+    house.run().await;
+    // when it is paused
+    house.until_counts("ship", |counts| counts.is_paused).await;
+    // then one message is tried now and then, never two within a second
+    let mut tried = tries(&client).await;
+    for round in 0..3 {
+        let began = Instant::now();
+        let next = until("it tries again", async || {
+            Some(tries(&client).await).filter(|now| *now > tried)
+        });
+        let next = next.await;
+        assert_eq!(next, tried + 1);
+        // The first wait began before it was seen that the flow is paused.
+        assert!(
+            round == 0 || began.elapsed() > Duration::from_secs(1),
+            "{:?}",
+            began.elapsed()
+        );
+        tried = next;
+    }
+    assert_eq!(house.depth("ship").await.parked, 0);
+    // then it stops in time, and all are there at the next start
+    let began = Instant::now();
+    assert!(house.stop().await);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    house.run().await;
+    house.until_counts("ship", |counts| counts.is_paused).await;
+    // when it is up again, then the flow goes on
+    client.batch_execute("DELETE FROM down").await.unwrap();
+    let counts = house.until_counts("ship", |counts| counts.delivered == 20).await;
+    assert!(!counts.is_paused);
+    house.settled("ship").await;
+    assert_eq!(house.depth("ship").await.parked, 0);
+    let booked = client.query_one("SELECT count(*), count(DISTINCT order_id) FROM booked", &[]);
+    let booked = booked.await.unwrap();
+    assert_eq!((booked.get::<_, i64>(0), booked.get::<_, i64>(1)), (20, 20));
+    house.end().await;
+}
+
+pub(crate) async fn what_waited_while_its_system_was_down_keeps_its_order<S: Subject>() {
+    // given four orders of each of five buyers, and a system that fails on every message
+    let flow = r#"
+flow: ship
+from: kept
+to: { system: books, statement: "SELECT book(:buyer_reference, :order_id)" }
+retry: { attempts: 2, first: 1s }
+"#;
+    let database = Postgres::fresh_database().await;
+    let client = client(database.url()).await;
+    client.batch_execute(CARRIER).await.unwrap();
+    let mut house = House::<S>::built(&[flow], &[("BOOKS", database.url())]).await;
+    let of = |number: usize| {
+        let mut order = order(&number.to_string(), &["TEA"]);
+        order.buyer_reference = format!("buyer-{}", number % 5);
+        let mut message = message(&order);
+        message.key = Some(order.buyer_reference.into());
+        message
+    };
+    house.publish("kept", (10..30).map(of)).await;
+    house.run().await;
+    house.until_counts("ship", |counts| counts.is_paused).await;
+    // when it is up again after some tries
+    let tried = tries(&client).await;
+    until("it has tried again", async || {
+        (tries(&client).await >= tried + 2).then_some(())
+    })
+    .await;
+    client.batch_execute("DELETE FROM down").await.unwrap();
+    // then all are applied, those of each buyer in their order
+    let counts = house.until_counts("ship", |counts| counts.delivered == 20).await;
+    assert!(counts.parked.is_empty(), "{counts:?}");
+    let in_order = "SELECT count(*) FROM booked AS one WHERE NOT EXISTS (SELECT FROM booked AS other
+        WHERE other.buyer = one.buyer AND other.number < one.number AND other.order_id >= one.order_id)";
+    let in_order: i64 = client.query_one(in_order, &[]).await.unwrap().get(0);
+    assert_eq!(in_order, 20);
     house.end().await;
 }
 
