@@ -200,6 +200,15 @@ impl<S: Subject> House<S> {
 
     /// Waits for this many messages of a channel.
     pub(crate) async fn take(&self, channel_name: &str, count: usize) -> Vec<Message> {
+        let mut taken = self.take_whole(channel_name, count).await;
+        for message in &mut taken {
+            message.history = None;
+        }
+        taken
+    }
+
+    /// The same, with the history that each flow adds to.
+    pub(crate) async fn take_whole(&self, channel_name: &str, count: usize) -> Vec<Message> {
         on_bus::take(&*self.bus, &queue(channel_name, "test"), count).await
     }
 

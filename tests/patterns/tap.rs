@@ -76,7 +76,7 @@ pub(crate) async fn a_message_tells_the_flows_it_has_passed<S: Subject>() {
     // when
     house.publish("moves", [moved("1")]).await;
     // then
-    let came = house.take("single-moves", 1).await.remove(0);
+    let came = house.take_whole("single-moves", 1).await.remove(0);
     assert_eq!(came.history.as_deref(), Some("one,two"));
     house.end().await;
 }

@@ -38,7 +38,7 @@ async fn a_file_of_a_newer_version_or_another_program_is_refused_and_left_as_it_
     let folder = TempDir::new().unwrap();
     opened(&folder).await.close().await;
     for (pragma, told) in [
-        ("user_version = 7", "its form is 7, this one knows 3"),
+        ("user_version = 7", "its form is 7, this one knows 4"),
         ("application_id = 42", "not one of trunkline's"),
     ] {
         file(&folder).execute_batch(&format!("PRAGMA {pragma}")).unwrap();
@@ -84,8 +84,10 @@ async fn the_folder_and_the_file_are_for_their_owner_only() {
 #[tokio::test]
 async fn a_file_of_an_earlier_form_is_carried_over() {
     let earlier = [
-        "DROP TABLE suspects; DROP TABLE process; ALTER TABLE queues DROP COLUMN takes; PRAGMA user_version = 1;",
-        "ALTER TABLE queues DROP COLUMN takes; PRAGMA user_version = 2;",
+        "DROP TABLE memory; DROP TABLE suspects; DROP TABLE process; ALTER TABLE queues DROP COLUMN takes; \
+         PRAGMA user_version = 1;",
+        "DROP TABLE memory; ALTER TABLE queues DROP COLUMN takes; PRAGMA user_version = 2;",
+        "DROP TABLE memory; PRAGMA user_version = 3;",
     ];
     for form in earlier {
         // given
