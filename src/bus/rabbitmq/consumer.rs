@@ -164,12 +164,14 @@ impl Consumer {
         let mut look = interval_at(Instant::now() + LOOK, LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let (has_room, napping) = (generation.has_room(), generation.flood.is_high());
-            let (holds, waking) = (!generation.held.is_empty(), generation.flood.waking());
+            // Nobody takes anything any more: whether it is closed or dropped is about to be told.
+            let shut = self.outbox.is_closed();
+            let (has_room, napping) = (!shut && generation.has_room(), generation.flood.is_high());
+            let (holds, waking) = (!shut && !generation.held.is_empty(), generation.flood.waking());
             tokio::select! {
                 biased;
                 _ = generation.settlements.take(generation.worth(), &mut settlements) => {
-                    if generation.carry_out(&mut settlements) {
+                    if generation.carry_out(&mut settlements, self.outbox.is_closed()) {
                         self.close(&mut generation).await;
                         return End::PutBack;
                     }
@@ -199,10 +201,8 @@ impl Consumer {
                             permit.send(delivery);
                         }
                     }
-                    Err(_) => {
-                        self.run_out(generation).await;
-                        return End::Closed(None);
-                    }
+                    // It was shut meanwhile.
+                    Err(_) => {}
                 },
                 // Not polled without room: a delivery taken from the stream and dropped would be acked by the
                 // next `multiple` ack.
@@ -311,6 +311,7 @@ impl Consumer {
     async fn run_out(&self, mut generation: Generation) {
         generation.trial = None;
         generation.held.clear();
+        let mut settlements = Vec::new();
         // Where order is kept, nobody else may begin before the last of ours is settled.
         if !generation.in_order {
             let tag = generation.deliveries.tag();
@@ -320,14 +321,17 @@ impl Consumer {
             if !matches!(timeout(PATIENCE, cancelling).await, Ok(Ok(()))) {
                 return;
             }
+            // In their order: what was handed on, what was held, what has not been taken yet.
+            generation.settlements.take_all(&mut settlements);
+            generation.carry_out(&mut settlements, true);
+            generation.put_back_kept();
             while let Some(Some(Ok(delivery))) = generation.deliveries.next().now_or_never() {
                 generation.put_back(delivery.delivery_tag);
             }
         }
         generation.run_out();
-        let mut settlements = Vec::new();
         while generation.settlements.take(1, &mut settlements).await {
-            generation.carry_out(&mut settlements);
+            generation.carry_out(&mut settlements, generation.in_order);
             self.note(&generation);
         }
         self.close(&mut generation).await;
@@ -347,7 +351,7 @@ impl Consumer {
     async fn close(&self, generation: &mut Generation) {
         let mut settlements = Vec::new();
         generation.settlements.take_all(&mut settlements);
-        generation.carry_out(&mut settlements);
+        generation.carry_out(&mut settlements, true);
         let channel = &generation.channel;
         let closing = async {
             if generation.in_order {

@@ -51,6 +51,8 @@ pub(super) struct Generation {
     /// Taken from the stream, and not handed on yet.
     pub(super) held: Vec<Delivery>,
     pub(super) flood: Flood,
+    /// To be put back, and kept until the channel ends.
+    kept: Vec<u64>,
     /// While it is there, nothing is taken from the stream.
     pub(super) trial: Option<Trial>,
     pub(super) watch: Watch,
@@ -161,6 +163,7 @@ impl Generation {
             ledger: Ledger::new(),
             held: Vec::new(),
             flood: Flood::new(prefetch),
+            kept: Vec::new(),
             trial: None,
             watch: Watch::default(),
         }
@@ -239,14 +242,18 @@ impl Generation {
 
     /// Acks and puts back. The frames are queued and not waited for: the closing of the channel does that.
     ///
-    /// Where order is kept, what is put back alone would come behind what follows it: it stays with us, and goes back
-    /// with all the rest when the channel ends, for which true asks.
-    pub(super) fn carry_out(&mut self, settlements: &mut Vec<Settlement>) -> bool {
+    /// `keep`: what is put back stays with us, and goes back with all the rest when the channel ends. Put back one by
+    /// one while we still consume, the first would be given to us once more, and go back behind the others.
+    ///
+    /// Where order is kept it always stays: alone it would come behind what follows it. There the channel must end, for
+    /// which true asks.
+    pub(super) fn carry_out(&mut self, settlements: &mut Vec<Settlement>, keep: bool) -> bool {
         let mut must_end = false;
         for settlement in settlements.drain(..) {
             match settlement {
                 Settlement::Settle(tag) => self.ledger.settle(tag),
-                // It counts as given out, so no ack covers it.
+                // They count as given out, so no ack covers them.
+                Settlement::PutBack(tag) if keep => self.kept.push(tag),
                 Settlement::PutBack(_) if self.in_order => must_end = true,
                 Settlement::PutBack(tag) => {
                     if self.ledger.put_back(tag) {
@@ -263,6 +270,16 @@ impl Generation {
             let _ = self.channel.basic_ack(ack.tag, options).now_or_never();
         }
         must_end
+    }
+
+    /// Puts back what was kept: we do not consume any more, and the channel goes on.
+    pub(super) fn put_back_kept(&mut self) {
+        self.kept.sort_unstable();
+        for tag in std::mem::take(&mut self.kept) {
+            if self.ledger.put_back(tag) {
+                self.put_back(tag);
+            }
+        }
     }
 
     pub(super) fn put_back(&self, tag: u64) {
