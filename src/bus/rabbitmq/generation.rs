@@ -142,7 +142,10 @@ impl Generation {
         deliveries: lapin::Consumer,
     ) -> Self {
         let settlements = Arc::<Settlements>::default();
-        let batch = (prefetch / 8).clamp(1, LARGEST_BATCH);
+        let many = (prefetch / 8).clamp(1, LARGEST_BATCH);
+        // Where order is kept each ack goes at once: what comes again of a key after a kill, because its ack waited, would
+        // come behind what has failed of that key meanwhile.
+        let batch = if in_order { 1 } else { many };
         let line = Line {
             queue,
             in_order,
@@ -159,7 +162,7 @@ impl Generation {
             line: Some(Arc::new(line)),
             settlements,
             batch: u64::from(batch),
-            room: usize::from((batch * 2).min(prefetch)),
+            room: usize::from((many * 2).min(prefetch)),
             ledger: Ledger::new(),
             held: Vec::new(),
             flood: Flood::new(prefetch),
