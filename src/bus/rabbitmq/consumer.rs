@@ -195,15 +195,14 @@ impl Consumer {
                         }
                     };
                 }
-                permits = self.outbox.reserve_many(generation.held.len()), if holds => match permits {
-                    Ok(permits) => {
+                // The error: it was shut meanwhile.
+                permits = self.outbox.reserve_many(generation.held.len()), if holds => {
+                    if let Ok(permits) = permits {
                         for (permit, delivery) in permits.zip(generation.held.drain(..)) {
                             permit.send(delivery);
                         }
                     }
-                    // It was shut meanwhile.
-                    Err(_) => {}
-                },
+                }
                 // Not polled without room: a delivery taken from the stream and dropped would be acked by the
                 // next `multiple` ack.
                 delivery = generation.deliveries.next(), if has_room && !napping => {
