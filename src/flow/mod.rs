@@ -1,9 +1,11 @@
 //! A flow: messages come from a channel or a system, go through steps, and leave for a channel or a system.
 //!
-//! One file per pattern, named as its word in the flow file. `run.rs` is the one loop; `ordered.rs` is the loop over
-//! a channel that keeps order, by its `partition.rs`, `lanes.rs`, `wave.rs` and `replay.rs`.
+//! One file per pattern, named as its word in the flow file. `run.rs` is the one loop, `outputs.rs` and `complete.rs` its
+//! end; `ordered.rs` is the loop over a channel that keeps order, by its `partition.rs`, `lanes.rs`, `wave.rs` and
+//! `replay.rs`.
 
 mod combine;
+mod complete;
 mod deduplicate;
 mod delay;
 mod filter;
@@ -12,6 +14,7 @@ mod key;
 mod lanes;
 mod memory;
 mod ordered;
+mod outputs;
 mod partition;
 mod processor;
 mod reading;
@@ -31,10 +34,12 @@ mod wave;
 
 use trunkline_sdk::{Kind, Need, Opt, Settings};
 
+pub(crate) use complete::{onward, tell_refused};
 pub use key::{Keyed, Keys};
+pub(crate) use outputs::{obeys, outputs, valid};
 pub use processor::{Expression, Processor, Rule, Step};
 pub(crate) use rehearse::rehearse;
-pub(crate) use run::{Flow, Outcomes, cause, obeys, onward, outputs, run, tell_refused, valid};
+pub(crate) use run::{Flow, Outcomes, cause, run};
 pub(crate) use scope::{Carries, Scope};
 pub use steps::{Emitted, Failed, Steps, Verdict};
 pub use then::FollowUp;

@@ -2,7 +2,7 @@
 
 use super::{
     Failed, Verdict,
-    run::{obeys, valid},
+    outputs::{obeys, valid},
 };
 use crate::{
     config::{Feed, FlowPlan},

@@ -1,10 +1,6 @@
 //! The one loop: receive, do the steps, complete the hop.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -12,16 +8,21 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use trunkline_sdk::{Fault, Remedy};
 
-use super::{Emitted, Failed, Keys, Rule, Steps, Verdict, history, memory::Memory, ordered};
+use super::{
+    Emitted, Failed, Keys, Rule, Steps, Verdict,
+    memory::Memory,
+    ordered,
+    outputs::{obeys, outputs, valid},
+};
 use crate::{
-    bus::{Bus, Cause, Delivery, Destination, Hop, Outgoing, Refused, Subscription, Turns},
+    bus::{Bus, Cause, Delivery, Hop, Outgoing, Subscription, Turns},
     canonical::rules::Rules,
     config::{Feed, FlowPlan, Target},
     endpoint::Outbound,
     message::Content,
-    names::{FlowName, QueueName, ReturnAddress, TypeName},
+    names::{FlowName, QueueName, TypeName},
     observe::{Standing, Tally},
-    recovery::{Patience, Rung, Schedule},
+    recovery::{Rung, Schedule},
 };
 
 /// Messages a flow has in its hands at most.
@@ -331,7 +332,7 @@ impl Flow {
     }
 
     /// A fault of one message: tried again later as long as its schedule allows, else parked.
-    fn failed(&self, delivery: Delivery, step: &str, fault: &Fault) -> Hop {
+    pub(super) fn failed(&self, delivery: Delivery, step: &str, fault: &Fault) -> Hop {
         let again = match fault.remedy {
             Remedy::DeadLetter => None,
             Remedy::Retry | Remedy::Wait | Remedy::Reopen | Remedy::Stop => {
@@ -354,82 +355,6 @@ impl Flow {
         }
     }
 
-    /// Completes hops, again and again until the bus has taken all of them or the flow is stopping: the outputs
-    /// of a hop keep their ids, so that a repeat is one message to its receiver. What the bus can never carry is
-    /// parked as it came in.
-    async fn complete(&self, hops: Vec<Hop>) {
-        let parked = |input, fault: &Fault| self.failed(input, "to", fault);
-        self.complete_or(hops, parked).await;
-    }
-
-    /// As [`Flow::complete`]; `parked` makes the hop of an input that is parked instead. Gives the hops that were given
-    /// up: their inputs went back, or will.
-    pub(super) async fn complete_or(
-        &self,
-        mut hops: Vec<Hop>,
-        mut parked: impl FnMut(Delivery, &Fault) -> Hop,
-    ) -> Vec<Hop> {
-        let is_lost = |hop: &Hop| hop.inputs.iter().any(|input| input.receipt.is_lost());
-        let mut given_up = Vec::new();
-        let mut patience = Patience::new();
-        let mut told = false;
-        while !hops.is_empty() {
-            let facts = |hop: &Hop| (onward(hop), answers(hop), ending(hop));
-            let expected: Vec<_> = hops.iter().map(facts).collect();
-            let results = self.bus.complete(std::mem::take(&mut hops)).await;
-            let mut refused = Vec::new();
-            for (result, (onward, answers, ending)) in results.into_iter().zip(expected) {
-                match result {
-                    Ok(()) => {
-                        self.tally.published(onward);
-                        self.tally.answered(answers);
-                        if let Some(given) = ending {
-                            self.tally.done(given.elapsed(), 1);
-                        }
-                    }
-                    Err(Refused { mut hop, fault })
-                        if fault.remedy == Remedy::DeadLetter && hop.outputs.iter().any(is_late) =>
-                    {
-                        self.tally.filtered(Rule("late reply".into()));
-                        hop.outputs.retain(|output| !is_late(output));
-                        hops.push(hop);
-                    }
-                    Err(Refused { hop, fault })
-                        if fault.remedy == Remedy::DeadLetter && onward + answers > 0 =>
-                    {
-                        let inputs = hop.inputs.into_iter();
-                        hops.extend(inputs.map(|input| parked(input, &fault)));
-                    }
-                    Err(again) => refused.push(again),
-                }
-            }
-            // It comes again, perhaps to another process, and what comes of it then has the same ids.
-            given_up.extend(
-                refused
-                    .extract_if(.., |refused| is_lost(&refused.hop))
-                    .map(|lost| lost.hop),
-            );
-            let Some(first) = refused.first() else { continue };
-            if !told {
-                tell_refused(&self.name, refused.len(), &first.fault);
-                told = true;
-            }
-            hops.extend(refused.into_iter().map(|refused| refused.hop));
-            if self.is_stopping() {
-                break;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(patience.delay()) => {}
-                () = self.stopping() => {}
-            }
-        }
-        given_up.append(&mut hops);
-        if told && given_up.is_empty() {
-            tracing::info!(flow = %self.name, "the bus takes messages again");
-        }
-        given_up
-    }
-
     /// The flow's name.
     pub(crate) fn name(&self) -> &FlowName {
         &self.name
@@ -445,103 +370,6 @@ impl Flow {
         // An error means that the runtime is gone, which is a stop as well.
         let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
     }
-}
-
-/// How many messages a hop passes on, rather than puts aside.
-pub(crate) fn onward(hop: &Hop) -> usize {
-    let is_channel = |output: &&Outgoing| matches!(output.to, Destination::Channel(_));
-    hop.outputs.iter().filter(is_channel).count()
-}
-
-/// When the message was given out that ends with this hop; `None`: it comes again.
-fn ending(hop: &Hop) -> Option<Instant> {
-    let is_retry = |output: &Outgoing| matches!(output.to, Destination::Retry { .. });
-    let input = hop.inputs.first()?;
-    (!hop.outputs.iter().any(is_retry)).then(|| input.receipt.given())
-}
-
-/// How many answers a hop gives.
-fn answers(hop: &Hop) -> usize {
-    let is_answer = |output: &&Outgoing| matches!(output.to, Destination::Reply(_));
-    hop.outputs.iter().filter(is_answer).count()
-}
-
-/// Whether this output of a hop that was refused may be an answer for which nobody waits any more.
-fn is_late(output: &Outgoing) -> bool {
-    matches!(output.to, Destination::Reply(_)) && output.too_large().is_none()
-}
-
-/// Tells, once per outage, that the bus does not take what a flow has.
-pub(crate) fn tell_refused(flow: &FlowName, hops: usize, fault: &Fault) {
-    if fault.remedy == Remedy::Stop {
-        tracing::error!(%flow, hops, error = %fault, "not taken by the bus until a person has acted; trying again");
-    } else {
-        tracing::warn!(%flow, hops, error = %fault, "not taken by the bus; trying again");
-    }
-}
-
-/// Whether the messages that enter the bus obey the rules of their type.
-pub(crate) fn valid<'e>(
-    rules: &BTreeMap<TypeName, Arc<Rules>>,
-    made: impl Iterator<Item = &'e Emitted>,
-    tally: &Tally,
-) -> Result<(), Failed> {
-    for Emitted { message, .. } in made {
-        if let Content::Canonical { type_name, bytes } = &message.content {
-            obeys(rules.get(type_name).map(|rules| &**rules), bytes, tally).map_err(|fault| Failed {
-                step: "validate",
-                fault,
-            })?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether an encoded message obeys these rules; what it breaks is counted.
-pub(crate) fn obeys(rules: Option<&Rules>, bytes: &[u8], tally: &Tally) -> Result<(), Fault> {
-    let Some(rules) = rules else { return Ok(()) };
-    let violations = rules.check(bytes, SystemTime::now).map_err(|broken| {
-        Fault::dead_letter(format!("the message cannot be read: {broken}"))
-            .hint("its publisher has encoded it otherwise than its `type` says")
-    })?;
-    if violations.is_empty() {
-        return Ok(());
-    }
-    tally.broke(&violations);
-    Err(violations.into_fault())
-}
-
-/// Gives what came out of the steps its destination.
-pub(crate) fn outputs(
-    flow: &FlowName,
-    emitted: Vec<Emitted>,
-    target: &Target,
-    keys: &Keys,
-) -> Result<Vec<Outgoing>, Failed> {
-    let outgoing = |Emitted { mut message, to }| {
-        message.history = Some(history::passed(message.history.as_deref(), flow));
-        match to.or_else(|| target.channel().cloned()) {
-            Some(channel) => {
-                if let Some(keyed) = keys.get(&channel) {
-                    let key = keyed.key(&message);
-                    message.key = Some(key.map_err(|fault| Failed { step: "to", fault })?);
-                }
-                let to = Destination::Channel(channel);
-                Ok(Outgoing { to, message })
-            }
-            None if matches!(target, Target::Reply { .. }) && message.reply_to.is_some() => {
-                let address = message.reply_to.take().unwrap_or_default();
-                let to = Destination::Reply(ReturnAddress::new(&address));
-                Ok(Outgoing { to, message })
-            }
-            None => {
-                let fault =
-                    Fault::dead_letter("no step sent the message anywhere").hint("end the flow with `to:`");
-                Err(Failed { step: "to", fault })
-            }
-        }
-    };
-    emitted.into_iter().map(outgoing).collect()
 }
 
 /// The cause that goes with a message which is tried again or parked.
