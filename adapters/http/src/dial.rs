@@ -4,28 +4,22 @@
 //! that changes: the address that was looked at is the one that is connected to. Certificates are verified, always.
 
 use std::{
-    fs, io,
+    io,
     net::{IpAddr, SocketAddr},
     path::Path,
-    sync::Arc,
 };
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
 };
 use tokio_rustls::TlsConnector;
-use trunkline_sdk::Fault;
+use trunkline_sdk::{Fault, tls};
 
 use crate::{address::is_public, url::Origin};
 
@@ -44,20 +38,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 impl Dialer {
     /// `ca`: a file of root certificates in PEM, instead of the system's. Faults: `Stop` when it holds none.
     pub(crate) fn new(ca: Option<&Path>, allows_private: bool) -> Result<Self, Fault> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring speaks the versions that rustls takes for safe");
-        let config = match ca {
-            Some(path) => builder
-                .with_root_certificates(read_roots(path)?)
-                .with_no_client_auth(),
-            None => builder
-                .with_platform_verifier()
-                .map_err(|error| Fault::stop("the system's root certificates cannot be used").because(error))?
-                .with_no_client_auth(),
-        };
         Ok(Self {
-            tls: TlsConnector::from(Arc::new(config)),
+            tls: TlsConnector::from(tls::client_config(ca)?),
             allows_private,
         })
     }
@@ -146,23 +128,4 @@ fn away(origin: &Origin, error: impl Into<Box<dyn std::error::Error + Send + Syn
         _ => "cannot be reached",
     };
     Fault::retry(format!("{origin} {why}")).because(error)
-}
-
-fn read_roots(path: &Path) -> Result<RootCertStore, Fault> {
-    let shown = path.display();
-    let pem = fs::read(path).map_err(|error| {
-        Fault::stop(format!("`tls_ca`: `{shown}` cannot be read"))
-            .hint("it is looked up from the landscape's folder")
-            .because(error)
-    })?;
-    let mut roots = RootCertStore::empty();
-    let added = CertificateDer::pem_slice_iter(&pem)
-        .filter_map(Result::ok)
-        .filter(|certificate| roots.add(certificate.clone()).is_ok())
-        .count();
-    if added == 0 {
-        return Err(Fault::stop(format!("`tls_ca`: `{shown}` holds no certificate"))
-            .hint("name a PEM file, with `-----BEGIN CERTIFICATE-----`"));
-    }
-    Ok(roots)
 }

@@ -20,6 +20,8 @@ mod value;
 
 #[cfg(feature = "contract")]
 pub mod contract;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 use std::path::Path;
 

@@ -17,10 +17,9 @@ use mysql_async::{
     Conn, Error, Opts, OptsBuilder, Params, Row, SslOpts, Statement, Value as Bound, consts::StatusFlags,
     prelude::Queryable,
 };
-use trunkline_sdk::{Fault, Remedy, Value};
+use trunkline_sdk::{Fault, Remedy, Value, tls};
 
 use crate::{
-    postgres::read_roots,
     sink::{Database, Halt, Job, Part, Then, Unit},
     statement::Parameter,
 };
@@ -359,7 +358,7 @@ pub(crate) fn tls(ca: Option<&Path>) -> Result<SslOpts, Fault> {
     let Some(ca) = ca else {
         return Ok(SslOpts::default());
     };
-    read_roots(ca)?;
+    tls::read_roots(ca)?;
     Ok(SslOpts::default()
         .with_disable_built_in_roots(true)
         .with_root_certs(vec![ca.to_owned().into()]))

@@ -26,7 +26,7 @@ use crate::{
 };
 use parameter::Bound;
 use session::Session;
-pub(crate) use tls::{Tls, read_roots};
+pub(crate) use tls::Tls;
 
 /// Outside of it a session is read-only, see `session`.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";

@@ -3,24 +3,18 @@
 //! Promises: the server's certificate and name are verified, always; by the system's roots, or by those of a file.
 
 use std::{
-    fs, io,
+    io,
     path::Path,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use futures_util::future::BoxFuture;
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, InvalidDnsNameError, ServerName, pem::PemObject},
-};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::{TlsConnector, client};
-use trunkline_sdk::Fault;
+use trunkline_sdk::{Fault, tls};
 
 /// Makes an encrypted stream of each connection.
 #[derive(Clone)]
@@ -29,39 +23,8 @@ pub(crate) struct Tls(TlsConnector);
 impl Tls {
     /// `ca`: a file of root certificates in PEM, instead of the system's. Faults: `Stop` when it holds none.
     pub(crate) fn new(ca: Option<&Path>) -> Result<Self, Fault> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring speaks the versions that rustls takes for safe");
-        let config = match ca {
-            Some(path) => builder
-                .with_root_certificates(read_roots(path)?)
-                .with_no_client_auth(),
-            None => builder
-                .with_platform_verifier()
-                .map_err(|error| Fault::stop("the system's root certificates cannot be used").because(error))?
-                .with_no_client_auth(),
-        };
-        Ok(Self(TlsConnector::from(Arc::new(config))))
+        Ok(Self(TlsConnector::from(tls::client_config(ca)?)))
     }
-}
-
-pub(crate) fn read_roots(path: &Path) -> Result<RootCertStore, Fault> {
-    let shown = path.display();
-    let pem = fs::read(path).map_err(|error| {
-        Fault::stop(format!("`tls_ca`: `{shown}` cannot be read"))
-            .hint("it is looked up from the landscape's folder")
-            .because(error)
-    })?;
-    let mut roots = RootCertStore::empty();
-    let added = CertificateDer::pem_slice_iter(&pem)
-        .filter_map(Result::ok)
-        .filter(|certificate| roots.add(certificate.clone()).is_ok())
-        .count();
-    if added == 0 {
-        return Err(Fault::stop(format!("`tls_ca`: `{shown}` holds no certificate"))
-            .hint("name a PEM file, with `-----BEGIN CERTIFICATE-----`"));
-    }
-    Ok(roots)
 }
 
 /// Whether an error of connecting says that there will be no TLS with this server: it speaks none, or its certificate
